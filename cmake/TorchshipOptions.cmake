@@ -1,0 +1,11 @@
+# Warnings and sanitizers, as a target that the project's own code links privately.
+add_library(torchship_options INTERFACE)
+target_compile_options(torchship_options INTERFACE -Wall -Wextra -Wpedantic)
+if(TORCHSHIP_WERROR)
+  target_compile_options(torchship_options INTERFACE -Werror)
+endif()
+if(TORCHSHIP_SANITIZE)
+  target_compile_options(torchship_options INTERFACE -fsanitize=${TORCHSHIP_SANITIZE}
+                                                     -fno-omit-frame-pointer -g)
+  target_link_options(torchship_options INTERFACE -fsanitize=${TORCHSHIP_SANITIZE})
+endif()

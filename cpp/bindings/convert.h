@@ -1,0 +1,20 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+#include <torchship/value.h>
+
+namespace torchship::bindings {
+
+/// A Python object as a value. Tensors are taken as they are; anything with `__dlpack__` becomes a
+/// tensor over the same memory. Throws SignatureError for what cannot cross.
+Value from_python(pybind11::handle object);
+
+/// A value as Python's own: torch.Tensor, list, tuple or named tuple, dict, numbers, str, None.
+pybind11::object to_python(const Value& value);
+
+/// An instance of a TorchScript class, which Python only hands on.
+struct ObjectHandle {
+  Value value;
+};
+
+}  // namespace torchship::bindings

@@ -1,0 +1,164 @@
+#include <pybind11/complex.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+#include <pybind11/stl/filesystem.h>
+#include <torchship/torchship.h>
+
+#include "convert.h"
+
+namespace py = pybind11;
+
+namespace torchship::bindings {
+namespace {
+
+std::vector<Value> positional(const py::args& args) {
+  std::vector<Value> values;
+  values.reserve(args.size());
+  for (const py::handle argument : args) {
+    values.push_back(from_python(argument));
+  }
+  return values;
+}
+
+NamedValues named(const py::dict& items) {
+  NamedValues values;
+  for (const auto& [name, value] : items) {
+    if (!py::isinstance<py::str>(name)) {
+      throw SignatureError("inputs by name need names that are str, got " +
+                           py::repr(name).cast<std::string>());
+    }
+    values.emplace_back(name.cast<std::string>(), from_python(value));
+  }
+  return values;
+}
+
+py::object call(const Model& model, std::string_view method, const std::vector<Value>& inputs,
+                const NamedValues& by_name) {
+  Value result;
+  {
+    const py::gil_scoped_release release;
+    result = model.call(method, inputs, by_name);
+  }
+  return to_python(result);
+}
+
+/// The default method, by a name that Model::call() takes; Model::run() words its absence.
+std::string_view default_method(const Model& model) {
+  if (model.info().default_method.empty()) {
+    model.run({});
+  }
+  return model.info().default_method;
+}
+
+Model load(const std::filesystem::path& path, const std::string& device) {
+  const py::gil_scoped_release release;
+  return Model(path, LoadOptions{.device = parse_device(device)});
+}
+
+void raise(const char* name, const Error& error) {
+  const py::object type = py::module_::import("torchship.errors").attr(name);
+  PyErr_SetObject(type.ptr(), type(error.message(), error.hint()).ptr());
+}
+
+/// The exception classes are Python's own, in torchship/errors.py.
+void translate(std::exception_ptr pending) {
+  try {
+    std::rethrow_exception(std::move(pending));
+  } catch (const ArchiveError& error) {
+    raise("ArchiveError", error);
+  } catch (const SignatureError& error) {
+    raise("SignatureError", error);
+  } catch (const DeviceError& error) {
+    raise("DeviceError", error);
+  } catch (const EngineError& error) {
+    raise("EngineError", error);
+  }
+}
+
+void bind_info(py::module_& module) {
+  py::class_<ValueSpec>(module, "ValueSpec")
+      .def_readonly("name", &ValueSpec::name)
+      .def_property_readonly("kind", [](const ValueSpec& spec) { return to_string(spec.kind); })
+      .def_readonly("type", &ValueSpec::type)
+      .def_readonly("optional", &ValueSpec::optional)
+      .def_readonly("has_default", &ValueSpec::has_default)
+      .def_readonly("items", &ValueSpec::items)
+      .def_property_readonly("traced_dtype",
+                             [](const ValueSpec& spec) -> std::optional<std::string_view> {
+                               if (spec.traced_dtype) return to_string(*spec.traced_dtype);
+                               return std::nullopt;
+                             })
+      .def_readonly("traced_shape", &ValueSpec::traced_shape)
+      .def("__repr__", [](const ValueSpec& spec) {
+        return "<ValueSpec " + spec.name + ": " + spec.type + ">";
+      });
+  py::class_<MethodInfo>(module, "MethodInfo")
+      .def_readonly("name", &MethodInfo::name)
+      .def_readonly("inputs", &MethodInfo::inputs)
+      .def_readonly("output", &MethodInfo::output)
+      .def("__str__", [](const MethodInfo& method) { return to_string(method); })
+      .def("__repr__", [](const MethodInfo& method) { return "<" + to_string(method) + ">"; });
+  py::class_<TensorCount>(module, "TensorCount")
+      .def_readonly("tensors", &TensorCount::tensors)
+      .def_readonly("elements", &TensorCount::elements)
+      .def_readonly("bytes", &TensorCount::bytes);
+  py::class_<ModelInfo>(module, "ModelInfo")
+      .def_readonly("path", &ModelInfo::path)
+      .def_readonly("format", &ModelInfo::format)
+      .def_readonly("format_version", &ModelInfo::format_version)
+      .def_readonly("class_name", &ModelInfo::class_name)
+      .def_readonly("file_size", &ModelInfo::file_size)
+      .def_readonly("methods", &ModelInfo::methods)
+      .def_readonly("default_method", &ModelInfo::default_method)
+      .def_readonly("parameters", &ModelInfo::parameters)
+      .def_readonly("buffers", &ModelInfo::buffers);
+}
+
+void bind_model(py::module_& module) {
+  py::class_<ObjectHandle>(module, "Object", "An instance of a TorchScript class: only for handing "
+                                             "back to the model it came from.")
+      .def("__repr__", [](const ObjectHandle& object) { return "<" + describe(object.value) + ">"; });
+  py::class_<Model>(module, "Model", "A loaded model; see torchship.load().")
+      .def(py::init(&load), py::arg("path"), py::kw_only(), py::arg("device") = "cpu")
+      .def_property_readonly("info", &Model::info)
+      .def_property_readonly("device", [](const Model& model) { return model.device().str(); })
+      .def("__call__",
+           [](const Model& model, const py::args& args, const py::kwargs& kwargs) {
+             return call(model, default_method(model), positional(args), named(kwargs));
+           },
+           "Calls the default method, arguments by position or by name.")
+      .def("run",
+           [](const Model& model, const py::dict& inputs) {
+             return call(model, default_method(model), {}, named(inputs));
+           },
+           py::arg("inputs"), "Calls the default method with a dict of inputs by name.")
+      .def("call",
+           [](const Model& model, const std::string& method, const py::args& args,
+              const py::kwargs& kwargs) {
+             return call(model, method, positional(args), named(kwargs));
+           },
+           py::arg("method"), "Calls a method of info.methods.")
+      .def("__repr__", [](const Model& model) {
+        return "<torchship.Model " + model.info().path.string() + " on " + model.device().str() +
+               ">";
+      });
+}
+
+}  // namespace
+}  // namespace torchship::bindings
+
+PYBIND11_MODULE(_core, module) {
+  namespace bindings = torchship::bindings;
+  py::register_exception_translator(&bindings::translate);
+  bindings::bind_info(module);
+  bindings::bind_model(module);
+  module.def(
+      "info",
+      [](const std::filesystem::path& path) {
+        const py::gil_scoped_release release;
+        return torchship::read_info(path);
+      },
+      py::arg("path"));
+  module.attr("__version__") = torchship::version();
+  module.attr("torch_version") = TORCHSHIP_TORCH_VERSION;
+}

@@ -1,0 +1,60 @@
+#include "commands.h"
+
+#include <iostream>
+
+#include <ATen/Parallel.h>
+#include <torchship/torchship.h>
+
+#include "inputs.h"
+#include "json.h"
+#include "outputs.h"
+#include "text.h"
+#include "usage_error.h"
+
+namespace torchship::cli {
+namespace {
+
+const MethodInfo& chosen_method(const ModelInfo& info, const std::string& name) {
+  const std::string& wanted = name.empty() ? info.default_method : name;
+  if (const MethodInfo* method = info.find(wanted)) {
+    return *method;
+  }
+  std::string names;
+  for (const MethodInfo& method : info.methods) {
+    names += (names.empty() ? "" : ", ") + method.name;
+  }
+  throw SignatureError(info.path.string() + (name.empty() ? ": has no default method"
+                                                          : ": has no method '" + name + "'"),
+                       "choose one with --method: " + names);
+}
+
+}  // namespace
+
+void run_info(const InfoOptions& options) {
+  const ModelInfo info = read_info(options.archive);
+  if (options.json) {
+    std::cout << to_json(info).dump(2) << '\n';
+  } else {
+    std::cout << describe_model(info);
+  }
+}
+
+void run_model(const RunOptions& options) {
+  const std::vector<OutputFile> files = parse_outputs(options.outputs);
+  if (options.threads > 0) {
+    at::set_num_threads(options.threads);
+  }
+  const Model model(options.archive, LoadOptions{.device = parse_device(options.device)});
+  const MethodInfo& method = chosen_method(model.info(), options.method);
+  const NamedValues inputs = parse_inputs(method, options.inputs);
+  const Value result = model.call(method.name, {}, inputs);
+  const NamedValues outputs = flatten(result);
+  write_outputs(outputs, files);
+  if (options.json) {
+    std::cout << to_json(result).dump(2) << '\n';
+  } else if (files.empty()) {
+    print_outputs(std::cout, outputs);
+  }
+}
+
+}  // namespace torchship::cli

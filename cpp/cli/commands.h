@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace torchship::cli {
+
+struct InfoOptions {
+  std::string archive;
+  bool json = false;
+};
+
+struct RunOptions {
+  std::string archive;
+  std::vector<std::string> inputs;   ///< NAME=VALUE each; see inputs.h.
+  std::vector<std::string> outputs;  ///< [NAME=]FILE each.
+  std::string device = "cpu";
+  std::string method;  ///< Empty for the default one.
+  int threads = 0;     ///< 0 leaves LibTorch's own choice.
+  bool json = false;
+};
+
+void run_info(const InfoOptions& options);
+void run_model(const RunOptions& options);
+
+}  // namespace torchship::cli

@@ -1,0 +1,129 @@
+#include "json.h"
+
+#include <cmath>
+
+#include <ATen/core/Tensor.h>
+
+#include "text.h"
+
+namespace torchship::cli {
+namespace {
+
+using json = nlohmann::ordered_json;
+
+/// JSON has no infinities and no NaN: they become strings.
+json number(double value) {
+  return std::isfinite(value) ? json(value) : json(std::isnan(value) ? "nan"
+                                                   : value > 0       ? "inf"
+                                                                     : "-inf");
+}
+
+json element(const at::Tensor& scalar) {
+  if (scalar.is_complex()) {
+    const auto value = scalar.item().toComplexDouble();
+    return json::array({number(value.real()), number(value.imag())});
+  }
+  if (scalar.scalar_type() == at::kBool) return scalar.item().toBool();
+  if (scalar.is_floating_point()) return number(scalar.item().toDouble());
+  return scalar.item().toLong();
+}
+
+json elements(const at::Tensor& tensor) {
+  if (tensor.dim() == 0) {
+    return element(tensor);
+  }
+  json rows = json::array();
+  for (std::int64_t i = 0; i < tensor.size(0); ++i) {
+    rows.push_back(elements(tensor[i]));
+  }
+  return rows;
+}
+
+json tensor(const at::Tensor& value) {
+  const at::Tensor dense = (value.is_quantized() ? value.dequantize() : value).cpu().to_dense();
+  return {{"kind", "tensor"},
+          {"dtype", to_string(value.scalar_type())},
+          {"shape", value.sizes().vec()},
+          {"data", elements(dense)}};
+}
+
+json items(const std::vector<Value>& values) {
+  json list = json::array();
+  for (const Value& value : values) {
+    list.push_back(to_json(value));
+  }
+  return list;
+}
+
+json count(const TensorCount& tensors) {
+  return {{"tensors", tensors.tensors}, {"elements", tensors.elements}, {"bytes", tensors.bytes}};
+}
+
+json spec(const ValueSpec& value) {
+  json object = {{"name", value.name},
+                 {"kind", to_string(value.kind)},
+                 {"type", value.type},
+                 {"optional", value.optional},
+                 {"has_default", value.has_default}};
+  if (value.traced_dtype && value.traced_shape) {
+    object["traced_dtype"] = to_string(*value.traced_dtype);
+    object["traced_shape"] = *value.traced_shape;
+  }
+  for (const ValueSpec& item : value.items) {
+    object["items"].push_back(spec(item));
+  }
+  return object;
+}
+
+json method(const MethodInfo& info) {
+  json inputs = json::array();
+  for (const ValueSpec& input : info.inputs) {
+    inputs.push_back(spec(input));
+  }
+  return {{"name", info.name}, {"inputs", inputs}, {"output", spec(info.output)}};
+}
+
+}  // namespace
+
+json to_json(const ModelInfo& info) {
+  json methods = json::array();
+  for (const MethodInfo& each : info.methods) {
+    methods.push_back(method(each));
+  }
+  return {{"path", info.path.string()},
+          {"format", info.format},
+          {"format_version", info.format_version},
+          {"class", info.class_name},
+          {"file_size", info.file_size},
+          {"default_method", info.default_method},
+          {"methods", methods},
+          {"parameters", count(info.parameters)},
+          {"buffers", count(info.buffers)}};
+}
+
+json to_json(const Value& value) {
+  const std::string kind(to_string(value.kind()));
+  switch (value.kind()) {
+    case Kind::tensor: return tensor(value.tensor());
+    case Kind::boolean: return {{"kind", kind}, {"value", value.boolean()}};
+    case Kind::integer: return {{"kind", kind}, {"value", value.integer()}};
+    case Kind::floating: return {{"kind", kind}, {"value", number(value.floating())}};
+    case Kind::complex:
+      return {{"kind", kind},
+              {"value", {number(value.complex().real()), number(value.complex().imag())}}};
+    case Kind::string: return {{"kind", kind}, {"value", value.string()}};
+    case Kind::list: return {{"kind", kind}, {"items", items(value.items())}};
+    case Kind::tuple:
+      return {{"kind", kind}, {"items", items(value.items())}, {"names", value.names()}};
+    case Kind::dict: {
+      json entries = json::array();
+      for (const auto& [key, item] : value.entries()) {
+        entries.push_back({to_json(key), to_json(item)});
+      }
+      return {{"kind", kind}, {"entries", entries}};
+    }
+    default: return {{"kind", kind}, {"value", describe(value)}};
+  }
+}
+
+}  // namespace torchship::cli

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <torchship/info.h>
+#include <torchship/value.h>
+
+namespace torchship::cli {
+
+/// The objects that --json prints; docs/cli.md is their description. Keys keep their order.
+nlohmann::ordered_json to_json(const ModelInfo& info);
+nlohmann::ordered_json to_json(const Value& value);
+
+}  // namespace torchship::cli

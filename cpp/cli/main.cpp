@@ -1,0 +1,89 @@
+#include <exception>
+#include <iostream>
+
+#include <CLI/CLI.hpp>
+#include <torchship/torchship.h>
+
+#include "commands.h"
+#include "usage_error.h"
+
+namespace {
+
+using namespace torchship::cli;
+
+constexpr int kFailed = 1;
+constexpr int kBadUsage = 2;
+
+void add_archive(CLI::App& command, std::string& archive) {
+  command.add_option("archive", archive, "The model's archive")->required()->type_name("FILE");
+}
+
+void add_info(CLI::App& app) {
+  auto options = std::make_shared<InfoOptions>();
+  CLI::App* command =
+      app.add_subcommand("info", "What the file says of itself; runs nothing of it");
+  add_archive(*command, options->archive);
+  command->add_flag("--json", options->json, "Print a JSON object");
+  command->callback([options] { run_info(*options); });
+}
+
+void add_run(CLI::App& app) {
+  auto options = std::make_shared<RunOptions>();
+  CLI::App* command = app.add_subcommand("run", "Call the model once");
+  add_archive(*command, options->archive);
+  command
+      ->add_option("-i,--input", options->inputs,
+                   "An input: x=1,2,3 or x=[[1,2],[3,4]] or x:int64=7 or text=hello or "
+                   "x=@file.npy; @file.npz gives all inputs by their names")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+  command
+      ->add_option("-o,--output", options->outputs,
+                   "Write an output to a .npy, .npz or .safetensors file; without NAME, all of "
+                   "them")
+      ->type_name("[NAME=]FILE")
+      ->allow_extra_args(false);
+  command->add_option("--device", options->device, "cpu, cuda or cuda:N")
+      ->type_name("DEVICE")
+      ->capture_default_str();
+  command->add_option("--method", options->method, "The method to call")->type_name("NAME");
+  command->add_option("--threads", options->threads, "Threads that one operator may use")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1024));
+  command->add_flag("--json", options->json, "Print a JSON object");
+  command->callback([options] { run_model(*options); });
+}
+
+int report(const std::string& message, const std::string& hint, int status) {
+  std::cerr << "torchship: error: " << message << '\n';
+  if (!hint.empty()) {
+    std::cerr << "torchship: hint: " << hint << '\n';
+  }
+  return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Runs PyTorch models without Python.", "torchship");
+  app.set_version_flag("--version", std::string("torchship ") + torchship::version());
+  app.require_subcommand(1);
+  add_info(app);
+  add_run(app);
+  try {
+    app.parse(argc, argv);
+    std::cout.flush();
+    return std::cout ? 0 : report("standard output cannot be written", "", kFailed);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) {
+      return app.exit(error);  // --help and --version
+    }
+    return report(error.what(), "torchship --help lists commands and options", kBadUsage);
+  } catch (const UsageError& error) {
+    return report(error.message(), error.hint(), kBadUsage);
+  } catch (const torchship::Error& error) {
+    return report(error.message(), error.hint(), kFailed);
+  } catch (const std::exception& error) {
+    return report(error.what(), "", kFailed);
+  }
+}

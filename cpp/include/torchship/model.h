@@ -1,0 +1,61 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include <c10/core/Device.h>
+#include <torchship/error.h>
+#include <torchship/info.h>
+#include <torchship/value.h>
+
+namespace torchship {
+
+struct LoadOptions {
+  at::Device device = at::kCPU;  ///< See parse_device().
+};
+
+/// "cpu", "cuda" or "cuda:1". Throws DeviceError on anything else, or when this process has no
+/// such device.
+TORCHSHIP_EXPORT at::Device parse_device(std::string_view name);
+
+/// A loaded model: a function from values to a value.
+///
+/// Ownership: a Model is a cheap handle; copies share the weights, and the last one frees them.
+/// The file is not needed after loading: it may be replaced or deleted.
+///
+/// Threads: any number of threads may call one Model at once. A model whose methods write their own
+/// state (a recurrent policy that keeps its hidden state in a buffer) is served one call at a time,
+/// and that state is shared by the copies.
+///
+/// Semantics: the model is always in eval mode and records no gradients. Tensor inputs are moved to
+/// device() if needed; tensors in the result come back on the device of the first tensor input. Results
+/// are ordinary tensors that never alias the model's weights or state; they may alias an input that
+/// the model returns as it is.
+class TORCHSHIP_EXPORT Model {
+ public:
+  /// Loads the archive to a device. Throws ArchiveError or DeviceError.
+  explicit Model(const std::filesystem::path& archive, const LoadOptions& options = {});
+
+  const ModelInfo& info() const noexcept;
+  at::Device device() const noexcept;
+
+  /// Calls the default method with positional arguments: `model({x}).tensor()`.
+  /// Throws SignatureError before any computation when the values do not fit, EngineError when the
+  /// model fails while it runs.
+  Value operator()(const std::vector<Value>& inputs) const;
+
+  /// The same by name, in any order: `model.run({{"x", x}})`.
+  Value run(const NamedValues& inputs) const;
+
+  /// Calls any method of info().methods: positional arguments first, then arguments by name.
+  Value call(std::string_view method, const std::vector<Value>& inputs,
+             const NamedValues& named = {}) const;
+
+ private:
+  class Impl;
+  std::shared_ptr<const Impl> impl_;
+};
+
+}  // namespace torchship

@@ -1,0 +1,9 @@
+#pragma once
+
+/// Everything torchship offers to C++: one include.
+#include <torchship/error.h>
+#include <torchship/info.h>
+#include <torchship/model.h>
+#include <torchship/tensor_file.h>
+#include <torchship/value.h>
+#include <torchship/version.h>

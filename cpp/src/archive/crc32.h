@@ -1,0 +1,11 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace torchship {
+
+/// CRC-32 as zip files use it. To go on over more bytes, hand in the sum so far.
+std::uint32_t crc32(std::string_view bytes, std::uint32_t sum = 0) noexcept;
+
+}  // namespace torchship

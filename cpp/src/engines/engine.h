@@ -1,0 +1,22 @@
+#pragma once
+
+#include <torchship/info.h>
+#include <torchship/value.h>
+
+#include "signature.h"
+
+namespace torchship {
+
+/// One way to run the methods of one loaded model on one device.
+///
+/// Safe to call from any number of threads at once; an engine whose model keeps state serialises
+/// the calls itself.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  /// Runs a method on inputs that bind_inputs() accepted. Throws EngineError.
+  virtual Value run(const MethodInfo& method, const BoundInputs& inputs) const = 0;
+};
+
+}  // namespace torchship

@@ -1,0 +1,306 @@
+#include "engines/interpreter.h"
+
+#include <algorithm>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+
+#include <c10/core/InferenceMode.h>
+#include <torch/csrc/jit/ir/alias_analysis.h>
+#include <torch/csrc/jit/passes/inliner.h>
+#include <torch/csrc/jit/runtime/interpreter.h>
+#include <torchship/error.h>
+
+#include "engines/results.h"
+#include "torchscript/convert.h"
+#include "torchscript/message.h"
+
+namespace torchship {
+namespace {
+
+namespace jit = torch::jit;
+
+/// A function of the module, inlined and ready to run.
+struct Program {
+  Program(const jit::Function& function, std::shared_ptr<jit::Graph> inlined)
+      : schema(function.getSchema()), graph(std::move(inlined)), code(graph, function.name()) {}
+
+  c10::FunctionSchema schema;
+  std::shared_ptr<jit::Graph> graph;
+  jit::Code code;
+};
+
+Program make_program(jit::Function& function) {
+  std::shared_ptr<jit::Graph> graph = jit::toGraphFunction(function).graph()->copy();
+  jit::Inline(*graph);
+  return Program(function, std::move(graph));
+}
+
+template <typename Visit>
+void for_each_node(jit::Block* block, const Visit& visit) {
+  for (jit::Node* node : block->nodes()) {
+    visit(node);
+    for (jit::Block* inner : node->blocks()) {
+      for_each_node(inner, visit);
+    }
+  }
+}
+
+/// What a program reads from the module: attributes and constants.
+jit::ValueSet held_values(const Program& program) {
+  jit::ValueSet held;
+  for_each_node(program.graph->block(), [&](jit::Node* node) {
+    if (node->kind() == c10::prim::GetAttr || node->kind() == c10::prim::Constant) {
+      held.insert(node->output());
+    }
+  });
+  return held;
+}
+
+/// Whether a call may change what the module holds: an attribute, or a tensor of one in place.
+/// Errs on the side of yes.
+bool writes_state(const Program& program) {
+  bool writes = false;
+  std::vector<jit::Node*> mutations;
+  for_each_node(program.graph->block(), [&](jit::Node* node) {
+    writes = writes || node->kind() == c10::prim::SetAttr ||
+             node->kind() == c10::prim::CallMethod || node->kind() == c10::prim::fork;
+    if (node->maybeSchema() != nullptr && node->schema().is_mutable()) {
+      mutations.push_back(node);
+    }
+  });
+  if (writes || mutations.empty()) {
+    return writes;
+  }
+  const jit::AliasDb aliases(program.graph);
+  const jit::ValueSet held = held_values(program);
+  return std::any_of(mutations.begin(), mutations.end(),
+                     [&](jit::Node* node) { return aliases.writesToAlias(node, held); });
+}
+
+void add_storages(const c10::IValue& value, Storages& storages) {
+  if (value.isTensor()) {
+    if (value.toTensor().defined() && value.toTensor().has_storage()) {
+      storages.insert(value.toTensor().storage().unsafeGetStorageImpl());
+    }
+  } else if (value.isObject()) {
+    for (const c10::IValue& slot : value.toObjectRef().slots()) {
+      add_storages(slot, storages);
+    }
+  } else if (value.isList()) {
+    for (const c10::IValue& item : value.toListRef()) {
+      add_storages(item, storages);
+    }
+  } else if (value.isTuple()) {
+    for (const c10::IValue& item : value.toTupleRef().elements()) {
+      add_storages(item, storages);
+    }
+  } else if (value.isGenericDict()) {
+    for (const auto& entry : value.toGenericDict()) {
+      add_storages(entry.value(), storages);
+    }
+  }
+}
+
+/// The storages of every tensor that the module or the code of its methods holds.
+Storages storages_of(const jit::Module& module,
+                     const std::unordered_map<std::string, Program>& programs) {
+  Storages storages;
+  add_storages(module._ivalue(), storages);
+  for (const auto& [name, program] : programs) {
+    for (const c10::IValue& constant : program.code.constant_table()) {
+      add_storages(constant, storages);
+    }
+  }
+  return storages;
+}
+
+std::optional<at::Device> first_device(const Value& value) {
+  const auto among = [](const auto& items, const auto& get) -> std::optional<at::Device> {
+    for (const auto& item : items) {
+      if (const auto device = first_device(get(item))) {
+        return device;
+      }
+    }
+    return std::nullopt;
+  };
+  switch (value.kind()) {
+    case Kind::tensor: return value.tensor().device();
+    case Kind::list:
+    case Kind::tuple: return among(value.items(), [](const Value& item) { return item; });
+    case Kind::dict: return among(value.entries(), [](const auto& entry) { return entry.second; });
+    default: return std::nullopt;
+  }
+}
+
+std::optional<at::Device> first_device(const BoundInputs& inputs) {
+  for (const Value* input : inputs) {
+    if (const auto device = input != nullptr ? first_device(*input) : std::nullopt) {
+      return device;
+    }
+  }
+  return std::nullopt;
+}
+
+/// "x: float64[1, 4] (traced with float32[1, 3])" for each input, to set beside a failure.
+std::string describe_inputs(const MethodInfo& method, const BoundInputs& inputs) {
+  std::string text;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i] == nullptr) {
+      continue;
+    }
+    const ValueSpec& spec = method.inputs[i];
+    text += (text.empty() ? "" : ", ") + spec.name + ": " + describe(*inputs[i]);
+    if (spec.traced_dtype && spec.traced_shape) {
+      text += " (traced with " + std::string(to_string(*spec.traced_dtype)) + "[";
+      for (std::size_t k = 0; k < spec.traced_shape->size(); ++k) {
+        text += (k == 0 ? "" : ", ") + std::to_string((*spec.traced_shape)[k]);
+      }
+      text += "])";
+    }
+  }
+  return text.empty() ? "no inputs" : text;
+}
+
+class Interpreter final : public Engine {
+ public:
+  Interpreter(jit::Module module, const ModelInfo& info, const at::Device& device)
+      : module_(std::move(module)), device_(device), name_(info.path.string()) {
+    for (const MethodInfo& method : info.methods) {
+      add_program(method.name);
+    }
+    for (const auto& [name, program] : programs_) {
+      stateful_ = stateful_ || writes_state(program);
+    }
+    owned_ = storages_of(module_, programs_);
+  }
+
+  Value run(const MethodInfo& method, const BoundInputs& inputs) const override {
+    std::unique_lock<std::mutex> turn(state_, std::defer_lock);
+    if (stateful_) {
+      turn.lock();
+    }
+    try {
+      const c10::IValue result = compute(method, inputs);
+      const std::optional<at::Device> device = first_device(inputs);
+      // State that a call replaced is the model's own too.
+      const Storages fresh = stateful_ ? storages_of(module_, programs_) : Storages();
+      const Storages& owned = stateful_ ? fresh : owned_;
+      return to_value(result, [&](const at::Tensor& tensor) {
+        return hand_out(tensor, owned, device);
+      });
+    } catch (const Error&) {
+      throw;
+    } catch (const std::exception& error) {
+      fail(method, inputs, error);
+    }
+  }
+
+ private:
+  void add_program(const std::string& name) {
+    const auto method = module_.find_method(name);
+    if (!method) {
+      throw ArchiveError(name_ + ": the method '" + name + "' is described, but was not loaded");
+    }
+    programs_.emplace(name, make_program(method->function()));
+    if (name == "forward") {
+      add_hooks(*module_.type());
+    }
+  }
+
+  /// Hooks that were registered on the module before it was scripted belong to `forward`.
+  void add_hooks(const c10::ClassType& type) {
+    for (jit::Function* hook : type.getForwardPreHooks()) {
+      before_.push_back(make_program(*hook));
+    }
+    for (jit::Function* hook : type.getForwardHooks()) {
+      after_.push_back(make_program(*hook));
+    }
+  }
+
+  c10::IValue compute(const MethodInfo& method, const BoundInputs& inputs) const {
+    const c10::InferenceMode inference;
+    const Program& program = programs_.at(method.name);
+    std::vector<c10::IValue> arguments;
+    arguments.reserve(inputs.size() + 1);
+    arguments.emplace_back(module_._ivalue());
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const c10::Argument& argument = program.schema.arguments()[i + 1];
+      arguments.push_back(inputs[i] == nullptr ? *argument.default_value()
+                                               : to_ivalue(*inputs[i], argument.type(), device_));
+    }
+    const bool hooked = method.name == "forward" && !(before_.empty() && after_.empty());
+    return hooked ? call_hooked(program, std::move(arguments))
+                  : call(program, std::move(arguments));
+  }
+
+  static c10::IValue call(const Program& program, std::vector<c10::IValue> stack) {
+    jit::InterpreterState(program.code).run(stack);
+    return std::move(stack.back());
+  }
+
+  /// As torch.nn.Module calls them: a hook may replace the inputs or the result.
+  c10::IValue call_hooked(const Program& forward, std::vector<c10::IValue> arguments) const {
+    const c10::IValue self = module_._ivalue();
+    c10::IValue inputs =
+        c10::ivalue::Tuple::create(std::vector<c10::IValue>(arguments.begin() + 1, arguments.end()));
+    for (const Program& hook : before_) {
+      c10::IValue replaced = call(hook, {self, inputs});
+      if (!replaced.isNone()) {
+        inputs = replaced.isTuple() ? std::move(replaced)
+                                    : c10::IValue(c10::ivalue::Tuple::create({replaced}));
+      }
+    }
+    std::vector<c10::IValue> stack{self};
+    for (const c10::IValue& input : inputs.toTupleRef().elements()) {
+      stack.push_back(input);
+    }
+    c10::IValue result = call(forward, std::move(stack));
+    for (const Program& hook : after_) {
+      c10::IValue replaced = call(hook, {self, inputs, result});
+      if (!replaced.isNone()) {
+        result = std::move(replaced);
+      }
+    }
+    return result;
+  }
+
+  [[noreturn]] void fail(const MethodInfo& method, const BoundInputs& inputs,
+                         const std::exception& error) const {
+    const TorchMessage message = explain(error);
+    std::string hint = "the inputs were " + describe_inputs(method, inputs);
+    if (!message.source.empty()) {
+      hint += "; it failed at " + message.source;
+    }
+    if (!message.hint.empty()) {
+      hint += "; " + message.hint;
+    }
+    throw EngineError(name_ + ": " + method.name + " failed: " + message.text, hint);
+  }
+
+  jit::Module module_;
+  at::Device device_;
+  std::string name_;
+  std::unordered_map<std::string, Program> programs_;
+  std::vector<Program> before_;
+  std::vector<Program> after_;
+  bool stateful_ = false;
+  Storages owned_;
+  mutable std::mutex state_;
+};
+
+}  // namespace
+
+std::unique_ptr<const Engine> make_interpreter(jit::Module module, const ModelInfo& info,
+                                               const at::Device& device) {
+  try {
+    return std::make_unique<const Interpreter>(std::move(module), info, device);
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw ArchiveError(info.path.string() + ": " + explain(error).text);
+  }
+}
+
+}  // namespace torchship

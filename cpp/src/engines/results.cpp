@@ -1,0 +1,36 @@
+#include "engines/results.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/clone.h>
+#include <c10/core/TensorImpl.h>
+
+namespace torchship {
+namespace {
+
+bool is_plain(const at::Tensor& tensor) {
+  return tensor.layout() == at::kStrided && !tensor.is_quantized() && !tensor.is_nested();
+}
+
+at::Tensor reborn(const at::Tensor& tensor) {
+  auto impl = c10::make_intrusive<c10::TensorImpl>(c10::Storage(tensor.storage()),
+                                                   tensor.key_set(), tensor.dtype());
+  impl->set_sizes_and_strides(tensor.sizes(), tensor.strides(), tensor.storage_offset());
+  return at::Tensor(std::move(impl));
+}
+
+}  // namespace
+
+at::Tensor hand_out(const at::Tensor& result, const Storages& owned,
+                    const std::optional<at::Device>& device) {
+  const at::NoGradGuard no_grad;
+  if (device && result.device() != *device) {
+    return result.to(*device);
+  }
+  const bool plain = is_plain(result);
+  if (!plain || owned.contains(result.storage().unsafeGetStorageImpl())) {
+    return result.clone();
+  }
+  return result.is_inference() ? reborn(result) : result;
+}
+
+}  // namespace torchship

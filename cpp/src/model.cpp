@@ -1,0 +1,84 @@
+#include <torchship/model.h>
+
+#include "device.h"
+#include "engines/engine.h"
+#include "libtorch_version.h"
+#include "model_file.h"
+#include "signature.h"
+
+namespace torchship {
+
+class Model::Impl {
+ public:
+  Impl(const std::filesystem::path& archive, const LoadOptions& options)
+      : device_(options.device) {
+    require_matching_libtorch();
+    require_device(options.device);
+    const std::unique_ptr<const ModelFile> file = open_model(archive);
+    info_ = file->info();
+    engine_ = file->load(info_, options);
+    default_method_ = info_.find(info_.default_method);
+    name_ = info_.path.string();
+  }
+
+  const ModelInfo& info() const noexcept { return info_; }
+  at::Device device() const noexcept { return device_; }
+
+  const MethodInfo& default_method() const {
+    if (default_method_ == nullptr) {
+      throw SignatureError(name_ + ": has no method that plain calls could go to",
+                           "call one by name: " + method_names());
+    }
+    return *default_method_;
+  }
+
+  const MethodInfo& method(std::string_view name) const {
+    if (const MethodInfo* found = info_.find(name)) {
+      return *found;
+    }
+    throw SignatureError(name_ + ": has no method '" + std::string(name) + "'",
+                         "its methods are " + method_names());
+  }
+
+  Value run(const MethodInfo& method, const std::vector<Value>& inputs,
+            const NamedValues& named) const {
+    return engine_->run(method, bind_inputs(name_, method, inputs, named));
+  }
+
+ private:
+  std::string method_names() const {
+    std::string names;
+    for (const MethodInfo& method : info_.methods) {
+      names += (names.empty() ? "" : ", ") + method.name;
+    }
+    return names.empty() ? "none" : names;
+  }
+
+  at::Device device_;
+  ModelInfo info_;
+  std::string name_;  ///< How messages name the model.
+  std::unique_ptr<const Engine> engine_;
+  const MethodInfo* default_method_ = nullptr;
+};
+
+Model::Model(const std::filesystem::path& archive, const LoadOptions& options)
+    : impl_(std::make_shared<const Impl>(archive, options)) {}
+
+const ModelInfo& Model::info() const noexcept { return impl_->info(); }
+
+at::Device Model::device() const noexcept { return impl_->device(); }
+
+Value Model::operator()(const std::vector<Value>& inputs) const {
+  return impl_->run(impl_->default_method(), inputs, {});
+}
+
+Value Model::run(const NamedValues& inputs) const {
+  return impl_->run(impl_->default_method(), {}, inputs);
+}
+
+Value Model::call(std::string_view method, const std::vector<Value>& inputs,
+                  const NamedValues& named) const {
+  return impl_->run(impl_->method(method), inputs, named);
+}
+
+}  // namespace torchship

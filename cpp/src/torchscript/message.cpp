@@ -1,0 +1,149 @@
+#include "torchscript/message.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <string_view>
+
+#include <c10/util/Exception.h>
+
+namespace torchship {
+namespace {
+
+struct Advice {
+  std::string_view sign;  ///< Part of LibTorch's message.
+  std::string_view hint;
+};
+
+constexpr std::array kAdvice = {
+    Advice{"Unknown builtin op", "the model needs an operator that this process does not have; it "
+                                 "comes from a library such as torchvision or a custom extension"},
+    Advice{"Unknown type name", "the model needs a class that this process does not have; it comes "
+                                "from a custom extension or another backend"},
+    Advice{"must have the same dtype", "convert the input to the dtype of the model's weights"},
+    Advice{"expected scalar type", "convert the input to the dtype that the model expects"},
+    Advice{"out of memory", "use a smaller batch, or free memory on the device"},
+    Advice{"same device", "the model keeps a device that was fixed when it was traced; trace it on "
+                          "the device where it shall run"},
+};
+
+std::string raw_text(const std::exception& error) {
+  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
+  return torch_error != nullptr ? torch_error->what_without_backtrace() : error.what();
+}
+
+/// The interpreter puts the reason last, after "RuntimeError: " or "builtins.ValueError: ".
+std::string_view reason(std::string_view text) {
+  if (text.find("Traceback of TorchScript") == std::string_view::npos) {
+    return text;
+  }
+  const std::size_t line_start = text.rfind("\nRuntimeError: ");
+  if (line_start != std::string_view::npos) {
+    return text.substr(line_start + sizeof("\nRuntimeError: ") - 1);
+  }
+  // Some other exception class: the first line after the traceback's indented lines.
+  std::size_t at = text.rfind("\n  ");
+  at = at == std::string_view::npos ? at : text.find('\n', at + 1);
+  return at == std::string_view::npos ? text : text.substr(at + 1);
+}
+
+bool is_noise(std::string_view line) {
+  return line.empty() || line.starts_with("Exception raised from") || line.starts_with("frame #") ||
+         line.find("~~~") != std::string_view::npos || line.ends_with("<--- HERE");
+}
+
+std::string_view trim(std::string_view line) {
+  while (!line.empty() && std::isspace(static_cast<unsigned char>(line.front())) != 0) {
+    line.remove_prefix(1);
+  }
+  while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back())) != 0) {
+    line.remove_suffix(1);
+  }
+  return line;
+}
+
+/// The first paragraph as one line, without LibTorch's internal notes.
+std::string one_line(std::string_view text) {
+  constexpr std::size_t kLongest = 400;
+  std::string joined;
+  while (!text.empty() && joined.size() < kLongest) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = trim(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (line.starts_with("File \"") || line.starts_with("Serialized")) {
+      break;
+    }
+    if (!is_noise(line)) {
+      joined += joined.empty() ? "" : " ";
+      joined += line;
+    }
+  }
+  if (joined.size() > kLongest) {
+    joined.resize(kLongest);
+    joined += " ...";
+  }
+  return joined.empty() ? "LibTorch gave no reason" : joined;
+}
+
+bool is_torch_source(std::string_view path) {
+  return path.find("packages/torch/") != std::string_view::npos ||
+         path.find("packages\\torch\\") != std::string_view::npos;
+}
+
+/// The place in `File "net.py", line 12` or, as the tracer writes it, `net.py(12): forward`.
+std::string place_in(std::string_view line) {
+  line = trim(line);
+  const bool scripted = line.starts_with("File \"");
+  const std::size_t path_start = scripted ? 6 : 0;
+  const std::string_view between = scripted ? "\", line " : "(";
+  const std::size_t path_end = line.find(between, path_start);
+  if (path_end == std::string_view::npos || (!scripted && line.find("): ") < path_end)) {
+    return {};
+  }
+  const std::string_view number = line.substr(path_end + between.size());
+  const std::size_t digits = std::min(number.find_first_not_of("0123456789"), number.size());
+  if (digits == 0 || (!scripted && !number.substr(digits).starts_with("): "))) {
+    return {};
+  }
+  return std::string(line.substr(path_start, path_end - path_start)) + ":" +
+         std::string(number.substr(0, digits));
+}
+
+/// The innermost line of the original code that is the user's own and not PyTorch's.
+std::string source_line(std::string_view text) {
+  const std::size_t original = text.find("original code");
+  if (original == std::string_view::npos) {
+    return {};
+  }
+  text.remove_prefix(original);
+  std::string found;
+  std::string found_in_torch;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string place = place_in(text.substr(0, end));
+    if (!place.empty()) {
+      // Scripted frames are listed from the outermost, traced ones from the innermost.
+      const bool traced = text.substr(0, end).find("File \"") == std::string_view::npos;
+      std::string& slot = is_torch_source(place) ? found_in_torch : found;
+      slot = traced && !slot.empty() ? slot : place;
+    }
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return found.empty() ? found_in_torch : found;
+}
+
+}  // namespace
+
+TorchMessage explain(const std::exception& error) {
+  const std::string text = raw_text(error);
+  TorchMessage message{.text = one_line(reason(text)), .source = source_line(text), .hint = {}};
+  for (const Advice& advice : kAdvice) {
+    if (text.find(advice.sign) != std::string::npos) {
+      message.hint = advice.hint;
+      break;
+    }
+  }
+  return message;
+}
+
+}  // namespace torchship

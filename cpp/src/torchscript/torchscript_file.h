@@ -1,0 +1,36 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "archive/zip.h"
+#include "model_file.h"
+
+namespace torchship {
+
+/// The TorchScript front end: an archive of torch.jit.save, of R torch's jit_save, or of ours.
+class TorchScriptFile final : public ModelFile {
+ public:
+  /// `folder` is the one that all records of the zip are in, with its slash.
+  TorchScriptFile(ZipReader zip, std::string folder)
+      : zip_(std::move(zip)), folder_(std::move(folder)) {}
+
+  ModelInfo info() const override;
+  std::unique_ptr<const Engine> load(const ModelInfo& info,
+                                     const LoadOptions& options) const override;
+
+  /// The record of that name inside the folder, or null.
+  const ZipEntry* find(const std::string& name) const { return zip_.find(folder_ + name); }
+  /// A record of description or code, whole. Throws ArchiveError when it is missing or huge.
+  std::string read(const std::string& name) const;
+  /// "model.pt": how messages name the file.
+  std::string name() const { return zip_.file().path().string(); }
+  /// "model.pt: data.pkl": how messages name a record.
+  std::string place(const std::string& name) const;
+
+ private:
+  ZipReader zip_;
+  std::string folder_;
+};
+
+}  // namespace torchship

@@ -1,0 +1,53 @@
+"""Ship a PyTorch model out of Python: one archive, checked where it lands.
+
+Importing this package is cheap: torch and the compiled module are loaded when the first name that
+needs them is used. A torch of another minor version than the one torchship was built with is
+refused at once.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from torchship._build import TORCH_VERSION, __version__
+from torchship._torch_version import installed_torch, require_matching_torch
+from torchship.errors import ArchiveError, DeviceError, EngineError, Error, SignatureError
+
+if TYPE_CHECKING:
+    from torchship._core import MethodInfo, Model, ModelInfo, TensorCount, ValueSpec, info
+    from torchship.load import load
+    from torchship.save import save
+
+__all__ = [
+    "ArchiveError",
+    "DeviceError",
+    "EngineError",
+    "Error",
+    "MethodInfo",
+    "Model",
+    "ModelInfo",
+    "SignatureError",
+    "TensorCount",
+    "ValueSpec",
+    "__version__",
+    "info",
+    "load",
+    "save",
+]
+
+require_matching_torch(installed_torch(), TORCH_VERSION)
+
+_HOMES = {"load": "torchship.load", "save": "torchship.save"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'torchship' has no attribute {name!r}")
+    import torch  # noqa: F401  (the compiled module needs its libraries)
+
+    value = getattr(import_module(_HOMES.get(name, "torchship._core")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
