@@ -38,6 +38,6 @@ if(LibTorch_FOUND)
       INTERFACE "-Wl,--no-as-needed" "${LibTorch_LIBRARY}" "-Wl,--as-needed"
                 "${LibTorch_LIBRARY_DIR}/libtorch_cpu.so" "${LibTorch_LIBRARY_DIR}/libc10.so")
     target_link_options(LibTorch::LibTorch INTERFACE
-                        "-Wl,--unresolved-symbols=ignore-in-shared-libs")
+                        "-Wl,--allow-shlib-undefined")
   endif()
 endif()

@@ -1,6 +1,10 @@
 # Warnings and sanitizers, as a target that the project's own code links privately.
 add_library(torchship_options INTERFACE)
 target_compile_options(torchship_options INTERFACE -Wall -Wextra -Wpedantic)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # False alarms on "text" + string: GCC bug 105651.
+  target_compile_options(torchship_options INTERFACE -Wno-restrict)
+endif()
 if(TORCHSHIP_WERROR)
   target_compile_options(torchship_options INTERFACE -Werror)
 endif()

@@ -14,8 +14,8 @@ from torchship.errors import ArchiveError, DeviceError, EngineError, Error, Sign
 
 if TYPE_CHECKING:
     from torchship._core import MethodInfo, Model, ModelInfo, TensorCount, ValueSpec, info
-    from torchship.load import load
-    from torchship.save import save
+    from torchship._load import load
+    from torchship._save import save
 
 __all__ = [
     "ArchiveError",
@@ -36,7 +36,7 @@ __all__ = [
 
 require_matching_torch(installed_torch(), TORCH_VERSION)
 
-_HOMES = {"load": "torchship.load", "save": "torchship.save"}
+_HOMES = {"load": "torchship._load", "save": "torchship._save"}
 
 
 def __getattr__(name: str) -> Any:

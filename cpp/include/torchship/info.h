@@ -44,7 +44,7 @@ struct TensorCount {
 };
 
 /// What an archive says about itself.
-struct ModelInfo {
+struct TORCHSHIP_EXPORT ModelInfo {
   std::filesystem::path path;
   std::string format;             ///< "torchscript".
   std::int64_t format_version = 0;  ///< The file format's own version, as the writer recorded it.

@@ -1,0 +1,41 @@
+# make demo    the article's example through five doors, on a file that left Python behind
+# make test    C++ and Python tests
+# Both install what is missing, make their own venv in .venv, and build; PYTHON chooses the Python.
+PYTHON ?= python3
+TORCH ?= 2.13.0
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := $(shell find cpp cmake python tests/cpp -type f) CMakeLists.txt pyproject.toml LICENSE
+BUILD := build/make
+
+.PHONY: demo test test-all lint clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.built
+	$(BIN)/python models/demo.py
+
+test: $(VENV)/.built
+	$(BIN)/ctest --test-dir $(BUILD) --output-on-failure
+	$(BIN)/python -m pytest
+
+test-all: $(VENV)/.built
+	$(BIN)/ctest --test-dir $(BUILD) --output-on-failure
+	$(BIN)/python -m pytest -m "not cuda"
+
+lint: $(VENV)/.venv
+	$(BIN)/python -m pip install --quiet ruff
+	$(BIN)/ruff check
+
+$(VENV)/.venv: requirements.txt .ci/setup
+	bash .ci/setup "$(PYTHON)" "$(VENV)" "$(TORCH)"
+	touch $@
+
+# The package is built without isolation, so that a second build compiles only what changed.
+$(VENV)/.built: $(VENV)/.venv $(SOURCES)
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pip install . --no-build-isolation --no-deps \
+	  --force-reinstall --quiet -C build-dir=$(BUILD) -C cmake.define.TORCHSHIP_BUILD_TESTS=ON \
+	  -C cmake.define.TORCHSHIP_WERROR=ON -C build.targets=all
+	touch $@
+
+clean:
+	rm -rf build $(VENV)
