@@ -76,7 +76,7 @@ def ask_bare_root(archive: Path, work: Path) -> torch.Tensor | None:
     root = work / "root"
     _bare_root.make_bare_root(root, cli.EXECUTABLE, [archive])
     done = _bare_root.run_in(
-        root, "/torchship", "run", f"/{archive.name}", "-i", f"{toy_mlp.INPUT}=[[1,1,1]]", "-o", "/answer.npy"
+        root, "/torchship", "run", f"/{archive.name}", "-i", "input=[[1,1,1]]", "-o", "/answer.npy"
     )
     if done.returncode != 0:
         print(done.stderr, file=sys.stderr)

@@ -50,11 +50,19 @@ def make_bare_root(root: Path, executable: Path, files: Iterable[Path]) -> None:
         shutil.copy2(file, root / file.name)
 
 
+def _tool(name: str) -> str:
+    """Where a system tool is; ordinary users often lack /usr/sbin on their PATH."""
+    found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if found is None:
+        raise FileNotFoundError(f"{name} was not found; it comes with coreutils or util-linux")
+    return found
+
+
 def run_in(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
     """Runs a command of the root file system, entered with chroot. Needs root, or user namespaces."""
-    enter = ["chroot", str(root)]
+    enter = [_tool("chroot"), str(root)]
     if os.geteuid() != 0:
-        enter = ["unshare", "--user", "--map-root-user", *enter]
+        enter = [_tool("unshare"), "--user", "--map-root-user", *enter]
     return subprocess.run(
         [*enter, *command],
         capture_output=True,
