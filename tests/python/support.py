@@ -182,7 +182,6 @@ class Counter(nn.Module):
         return self.count
 
 
-@torch.jit.script
 class Box:
     def __init__(self, inside: Tensor) -> None:
         self.inside = inside

@@ -27,6 +27,10 @@ CASES = [
 ]
 
 
+def name_of(part) -> str:
+    return getattr(part, "__name__", None) or str(part)
+
+
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     """The eager model and the archive of each script, by its name."""
@@ -68,9 +72,7 @@ def from_executable(archive: Path, x: torch.Tensor, folder: Path, kind: str):
         return {key: torch.from_numpy(loaded[key]) for key in loaded.files}
 
 
-@pytest.mark.parametrize(
-    ("script", "make", "shape"), CASES, ids=lambda part: getattr(part, "__name__", None) or str(part)
-)
+@pytest.mark.parametrize(("script", "make", "shape"), CASES, ids=name_of)
 def test_all_ways_give_the_same_bits(exported, tmp_path, script, make, shape):
     eager, archive = exported[script.__name__]
     with torch.random.fork_rng(devices=[]):

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 
 #include <torchship/error.h>
 
@@ -107,6 +109,20 @@ std::string common_folder(const ZipReader& zip) {
          kTraceFirst);
 }
 
+/// LibTorch looks records up without regard to case: of two such names it would read the wrong one.
+void refuse_names_alike(const ZipReader& zip) {
+  std::unordered_set<std::string> seen;
+  for (const ZipEntry& entry : zip.entries()) {
+    std::string name = entry.name;
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char letter) { return std::tolower(letter); });
+    if (!seen.insert(std::move(name)).second) {
+      throw ArchiveError(zip.file().path().string() + ": two of its records are both named '" +
+                         entry.name + "', but for upper and lower case");
+    }
+  }
+}
+
 }  // namespace
 
 void require_zip(const File& file) {
@@ -136,6 +152,7 @@ std::string require_torchscript(const ZipReader& zip) {
       zip.find(folder + "model.json") != nullptr) {
     refuse_zip(zip, folder);
   }
+  refuse_names_alike(zip);
   return folder;
 }
 

@@ -52,6 +52,14 @@ struct TensorRecord {
   std::vector<std::int64_t> shape;
 };
 
+/// Lists and dicts come wrapped: `torch.jit._pickle.restore_type_tag(value, "Dict[str, Any]")`.
+const Node& unwrap(const Pickle& pickle, const Node& node) {
+  const bool tagged = node.type == Type::call && node.children.size() == 2 &&
+                      pickle[node.children[0]].text == "torch.jit._pickle restore_type_tag" &&
+                      !pickle[node.children[1]].children.empty();
+  return tagged ? pickle[pickle[node.children[1]].children[0]] : node;
+}
+
 /// Understands `torch._utils._rebuild_tensor_v2(storage, offset, sizes, strides, ...)`, its
 /// quantised form, and parameters wrapped around either.
 std::optional<TensorRecord> tensor_of(const Pickle& pickle, const Node& node) {
@@ -114,7 +122,8 @@ class ModuleWalk {
   ModuleWalk(const Pickle& pickle, Code& code, ModelInfo& info)
       : pickle_(pickle), code_(code), info_(info) {}
 
-  void visit(const Node& node, bool is_parameter, int depth) {
+  void visit(const Node& wrapped, bool is_parameter, int depth) {
+    const Node& node = unwrap(pickle_, wrapped);
     if (depth > kDeepest || ++visited_ > kMost) {
       throw ArchiveError("the module tree is too deep or refers to itself");
     }
@@ -183,10 +192,9 @@ void add_traced_inputs(const TorchScriptFile& file, ModelInfo& info) {
     return;
   }
   const Pickle pickle(file.read("traced_inputs.pkl"), file.place("traced_inputs.pkl"));
-  const Node& root = pickle.root();
-  // {"forward": [tensor, ...]}; the dict may be wrapped in a call that gives it its type.
-  for (std::size_t i = root.type == Type::call ? 2 : 0; i + 1 < root.children.size(); i += 2) {
-    const Node& inputs = pickle[root.children[i + 1]];
+  const Node& root = unwrap(pickle, pickle.root());  // {"forward": [tensor, ...]}
+  for (std::size_t i = 0; i + 1 < root.children.size(); i += 2) {
+    const Node& inputs = unwrap(pickle, pickle[root.children[i + 1]]);
     for (MethodInfo& method : info.methods) {
       if (method.name != pickle[root.children[i]].text ||
           method.inputs.size() != inputs.children.size()) {

@@ -1,0 +1,71 @@
+"""The README's blocks do what it says."""
+
+import contextlib
+import io
+import re
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+from torchship import cli
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+CONSUMER = ROOT / "tests" / "cpp" / "consumer"
+
+
+def blocks(language: str) -> list[str]:
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    return [text for kind, text in found if kind == language]
+
+
+@pytest.fixture(scope="module")
+def toy_folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("readme")
+    subprocess.run(
+        [sys.executable, ROOT / "models" / "toy_mlp.py", "--out", folder / "toy_mlp.pt"],
+        check=True,
+        capture_output=True,
+    )
+    return folder
+
+
+def same_but_for_rounding(actual: str, wanted: str) -> bool:
+    number = re.compile(r"-?\d+\.\d+")
+    return number.sub("#", actual) == number.sub("#", wanted) and all(
+        abs(float(a) - float(b)) < 0.01
+        for a, b in zip(number.findall(actual), number.findall(wanted), strict=True)
+    )
+
+
+def test_python_blocks(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    printed = io.StringIO()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(printed):
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch.jit.trace
+        for block in blocks("python"):
+            exec(compile(block, "README.md", "exec"), {})
+    assert printed.getvalue() in blocks("")
+    assert len(blocks("python")) == 2
+
+
+def test_consumer_is_the_readmes():
+    assert blocks("cpp") == [(CONSUMER / "main.cpp").read_text()]
+    assert blocks("cmake") == [(CONSUMER / "CMakeLists.txt").read_text()]
+
+
+@pytest.mark.parametrize("command", ["run", "info"])
+def test_console_blocks(command, toy_folder):
+    (block,) = [b for b in blocks("console") if b.startswith(f"$ torchship {command} ")]
+    line, _, wanted = block.partition("\n")
+    done = subprocess.run(
+        [cli.EXECUTABLE, *line.split()[2:]],
+        capture_output=True,
+        text=True,
+        cwd=toy_folder,
+        check=True,
+    )
+    assert same_but_for_rounding(done.stdout, wanted), done.stdout
