@@ -49,6 +49,10 @@ Value from_integer(py::handle object) {
 
 /// NumPy's scalars and other types that stand for a plain value.
 Value from_protocol(py::handle object) {
+  // NumPy's scalars have __dlpack__ too, but no length.
+  if (py::hasattr(object, "__dlpack__") && py::hasattr(object, "__len__")) {
+    return from_python(py::module_::import("torch").attr("from_dlpack")(object));
+  }
   if (PyIndex_Check(object.ptr()) != 0) {
     const auto number = py::reinterpret_steal<py::object>(PyNumber_Index(object.ptr()));
     if (!number) {
@@ -56,11 +60,11 @@ Value from_protocol(py::handle object) {
     }
     return from_integer(number);
   }
-  if (py::hasattr(object, "__dlpack__")) {
-    return from_python(py::module_::import("torch").attr("from_dlpack")(object));
-  }
   if (py::hasattr(object, "__float__")) {
     return py::float_(py::reinterpret_borrow<py::object>(object)).cast<double>();
+  }
+  if (py::hasattr(object, "__dlpack__")) {
+    return from_python(py::module_::import("torch").attr("from_dlpack")(object));
   }
   throw SignatureError("a value of type '" +
                            py::str(py::type::of(object).attr("__name__")).cast<std::string>() +

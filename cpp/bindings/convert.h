@@ -1,6 +1,8 @@
 #pragma once
 
+#include <pybind11/complex.h>
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 #include <torchship/value.h>
 
 namespace torchship::bindings {

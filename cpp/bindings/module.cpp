@@ -50,7 +50,13 @@ std::string_view default_method(const Model& model) {
   return model.info().default_method;
 }
 
-Model load(const std::filesystem::path& path, const std::string& device) {
+/// str, bytes or os.PathLike, whatever bytes are in it.
+std::filesystem::path path_of(const py::object& path) {
+  return py::module_::import("os").attr("fsencode")(path).cast<std::string>();
+}
+
+Model load(const py::object& archive, const std::string& device) {
+  const std::filesystem::path path = path_of(archive);
   const py::gil_scoped_release release;
   return Model(path, LoadOptions{.device = parse_device(device)});
 }
@@ -154,7 +160,8 @@ PYBIND11_MODULE(_core, module) {
   bindings::bind_model(module);
   module.def(
       "info",
-      [](const std::filesystem::path& path) {
+      [](const py::object& archive) {
+        const std::filesystem::path path = bindings::path_of(archive);
         const py::gil_scoped_release release;
         return torchship::read_info(path);
       },

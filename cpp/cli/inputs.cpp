@@ -1,7 +1,10 @@
 #include "inputs.h"
 
-#include <charconv>
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
+#include <limits>
+#include <optional>
 
 #include <ATen/ops/empty.h>
 #include <nlohmann/json.hpp>
@@ -57,7 +60,7 @@ std::vector<std::int64_t> shape_of(const json& numbers) {
 
 /// Appends the numbers of nested arrays of one given shape.
 void collect(const Target& target, const json& numbers, const std::vector<std::int64_t>& shape,
-             std::size_t depth, std::vector<double>& out) {
+             std::size_t depth, std::vector<json>& out) {
   const bool is_leaf = depth == shape.size();
   if (is_leaf ? numbers.is_array()
               : !numbers.is_array() || static_cast<std::int64_t>(numbers.size()) != shape[depth]) {
@@ -67,13 +70,50 @@ void collect(const Target& target, const json& numbers, const std::vector<std::i
     for (const json& row : numbers) {
       collect(target, row, shape, depth + 1, out);
     }
-  } else if (numbers.is_boolean()) {
-    out.push_back(numbers.get<bool>() ? 1 : 0);
-  } else if (numbers.is_number()) {
-    out.push_back(numbers.get<double>());
+  } else if (numbers.is_boolean() || numbers.is_number()) {
+    out.push_back(numbers);
   } else {
     refuse(target, "a tensor holds numbers, not " + numbers.dump());
   }
+}
+
+struct Range {
+  std::int64_t lowest;
+  std::int64_t highest;
+};
+
+Range range_of(at::ScalarType dtype) {
+  switch (dtype) {
+    case at::kBool: return {0, 1};
+    case at::kByte: return {0, 255};
+    case at::kChar: return {-128, 127};
+    case at::kShort: return {-32768, 32767};
+    case at::kInt: return {std::numeric_limits<int>::min(), std::numeric_limits<int>::max()};
+    default:
+      return {std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()};
+  }
+}
+
+std::int64_t integer_of(const Target& target, const json& number, at::ScalarType dtype) {
+  if (number.is_boolean()) {
+    return number.get<bool>() ? 1 : 0;
+  }
+  constexpr double kExact = 9007199254740992.0;  // 2^53
+  const double value = number.get<double>();
+  const bool is_whole = number.is_number_integer() ||
+                        (std::abs(value) <= kExact && value == std::trunc(value));
+  const bool is_too_large = number.is_number_unsigned() &&
+                            number.get<std::uint64_t>() >
+                                static_cast<std::uint64_t>(range_of(dtype).highest);
+  const std::int64_t integer =
+      number.is_number_integer() ? number.get<std::int64_t>()
+                                 : (is_whole ? static_cast<std::int64_t>(value) : 0);
+  const Range range = range_of(dtype);
+  if (!is_whole || is_too_large || integer < range.lowest || integer > range.highest) {
+    refuse(target, "the tensor is " + std::string(to_string(dtype)) + ", which cannot hold " +
+                       number.dump());
+  }
+  return integer;
 }
 
 bool all_booleans(const json& numbers) {
@@ -88,17 +128,20 @@ Value tensor_of(const Target& target, const json& numbers) {
                    : target.spec.traced_dtype.value_or(all_booleans(numbers) ? at::kBool
                                                                              : at::kFloat);
   const std::vector<std::int64_t> shape = shape_of(numbers);
-  std::vector<double> values;
-  collect(target, numbers, shape, 0, values);
-  const bool integral = at::isIntegralType(dtype, /*includeBool=*/true);
-  for (const double value : values) {
-    if (integral && value != static_cast<double>(static_cast<std::int64_t>(value))) {
-      refuse(target, "the tensor is " + std::string(to_string(dtype)) + ", but " +
-                         json(value).dump() + " is no integer");
-    }
+  std::vector<json> numbers_in_order;
+  collect(target, numbers, shape, 0, numbers_in_order);
+  if (at::isIntegralType(dtype, /*includeBool=*/true)) {
+    at::Tensor tensor = at::empty(shape, at::kLong);
+    std::transform(numbers_in_order.begin(), numbers_in_order.end(),
+                   tensor.mutable_data_ptr<std::int64_t>(),
+                   [&](const json& number) { return integer_of(target, number, dtype); });
+    return tensor.to(dtype);
   }
   at::Tensor tensor = at::empty(shape, at::kDouble);
-  std::copy(values.begin(), values.end(), tensor.mutable_data_ptr<double>());
+  std::transform(
+      numbers_in_order.begin(), numbers_in_order.end(), tensor.mutable_data_ptr<double>(),
+      [](const json& number) { return number.is_boolean() ? double(number.get<bool>())
+                                                          : number.get<double>(); });
   return tensor.to(dtype);
 }
 
@@ -223,7 +266,8 @@ Value from_text(const Target& target, const std::string& text) {
     return text == "True";
   }
   const bool bare_list = (kind == Kind::tensor || kind == Kind::list || kind == Kind::tuple) &&
-                         text.find(',') != std::string::npos && !text.starts_with('[');
+                         text.find(',') != std::string::npos &&
+                         text.find_first_not_of(" \t") != text.find('[');
   return from_json(target, parse_json(target, bare_list ? "[" + text + "]" : text));
 }
 

@@ -54,6 +54,14 @@ void add_run(CLI::App& app) {
   command->callback([options] { run_model(*options); });
 }
 
+/// CLI11 alone would say that a command is missing, and not name the wrong one.
+void require_known(const CLI::App& app, const std::string& word) {
+  const auto named_so = [&](const CLI::App* command) { return command->get_name() == word; };
+  if (!word.starts_with('-') && app.get_subcommands(named_so).empty()) {
+    throw UsageError("unknown command '" + word + "'", "torchship --help lists the commands");
+  }
+}
+
 int report(const std::string& message, const std::string& hint, int status) {
   std::cerr << "torchship: error: " << message << '\n';
   if (!hint.empty()) {
@@ -71,6 +79,9 @@ int main(int argc, char** argv) {
   add_info(app);
   add_run(app);
   try {
+    if (argc > 1) {
+      require_known(app, argv[1]);
+    }
     app.parse(argc, argv);
     std::cout.flush();
     return std::cout ? 0 : report("standard output cannot be written", "", kFailed);

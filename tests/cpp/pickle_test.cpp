@@ -1,5 +1,7 @@
 #include "archive/pickle.h"
 
+#include <limits>
+
 #include <gtest/gtest.h>
 
 #include "test_files.h"
@@ -125,7 +127,11 @@ TEST(Pickle, ReadsAWholeTree) {
   ASSERT_EQ(root.children.size(), 8u);
   EXPECT_EQ(pickle[root.children[1]].floating, 1.0);
   const Node& pair = pickle[root.children[3]];
-  EXPECT_EQ(pair.type, Type::list);
+  ASSERT_EQ(pair.type, Type::tuple);
+  EXPECT_EQ(pair.children[0], root.children[2]);
+  EXPECT_EQ(pickle[pair.children[1]].type, Type::list);
+  EXPECT_EQ(pickle[root.children[5]].type, Type::object);
+  EXPECT_EQ(pickle[root.children[7]].type, Type::call);
 }
 
 TEST(Pickle, NamesDamage) {

@@ -1,5 +1,7 @@
 #include "archive/recognise.h"
 
+#include <memory>
+
 #include <gtest/gtest.h>
 
 #include "test_files.h"

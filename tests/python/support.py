@@ -17,7 +17,6 @@ EXAMPLE = torch.tensor([[1.2, 3.0, 0.1]])
 def legacy(function, *arguments, **options):
     """Call a function of torch.jit without the warning that it is deprecated."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is deprecated", DeprecationWarning)
         warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` ", DeprecationWarning)
         return function(*arguments, **options)
 
@@ -153,7 +152,7 @@ class Options(nn.Module):
 
     @torch.jit.export
     def lookup(self, ids: Tensor, text: str = "none", repeat: int = 1) -> tuple[Tensor, str]:
-        return ids + 1, text * repeat
+        return ids + repeat, text + str(repeat)
 
 
 class TwoMethods(nn.Module):

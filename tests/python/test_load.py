@@ -155,8 +155,8 @@ def test_several_methods(model):
     assert [method.name for method in options.info.methods] == ["forward", "lookup"]
     assert options.info.default_method == "forward"
     ids, text = options.call("lookup", torch.tensor([1]), repeat=2, text="ab")
-    assert ids.tolist() == [2]
-    assert text == "abab"
+    assert ids.tolist() == [3]
+    assert text == "ab2"
 
 
 def test_r_style_module_without_forward(model, archives):
@@ -340,7 +340,7 @@ def test_cuda_where_there_is_none(archives, device):
         torchship.load(archives["linear"], device=device)
     assert "'cuda:" in caught.value.message
     if torch.version.cuda is None:
-        assert torch.__version__ in caught.value.message
+        assert torch.__version__.split("+")[0] in caught.value.message
         assert "has no CUDA support" in caught.value.message
     else:
         assert "no CUDA device is visible" in caught.value.message

@@ -9,6 +9,8 @@
 
 #include <torchship/error.h>
 
+#include "archive/text.h"
+
 namespace torchship {
 namespace {
 
@@ -105,7 +107,7 @@ std::string common_folder(const ZipReader& zip) {
                   [](const ZipEntry& entry) { return entry.name.ends_with(".npy"); })) {
     refuse(file, "a NumPy .npz file", "pass it as an input, not as the model");
   }
-  refuse(file, "some other zip archive, whose first record is '" + zip.entries().front().name + "'",
+  refuse(file, "some other zip archive, whose first record is " + quote(zip.entries().front().name),
          kTraceFirst);
 }
 

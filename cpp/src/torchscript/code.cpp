@@ -10,6 +10,7 @@
 #include <torch/csrc/jit/frontend/source_range.h>
 #include <torchship/error.h>
 
+#include "archive/text.h"
 #include "torchscript/message.h"
 #include "torchscript/types.h"
 
@@ -166,7 +167,7 @@ const jit::ClassDef& Code::require(const std::string& class_name) {
   if (const jit::ClassDef* tree = find(class_name)) {
     return *tree;
   }
-  throw ArchiveError(place_ + ": the archive has no code for its class " + class_name,
+  throw ArchiveError(place_ + ": the archive has no code for its class " + quote(class_name),
                      "the file is damaged; save it again");
 }
 

@@ -61,15 +61,17 @@ const Node& unwrap(const Pickle& pickle, const Node& node) {
 }
 
 /// Understands `torch._utils._rebuild_tensor_v2(storage, offset, sizes, strides, ...)`, its
-/// quantised form, and parameters wrapped around either.
-std::optional<TensorRecord> tensor_of(const Pickle& pickle, const Node& node) {
+/// quantised form, and a parameter wrapped around either.
+std::optional<TensorRecord> tensor_of(const Pickle& pickle, const Node& node,
+                                      bool is_wrapped = false) {
   if (node.type != Type::call || node.children.size() < 2) {
     return std::nullopt;
   }
   const std::string& callable = pickle[node.children[0]].text;
   const Node& arguments = pickle[node.children[1]];
   if (callable.find("_rebuild_parameter") != std::string::npos && !arguments.children.empty()) {
-    return tensor_of(pickle, pickle[arguments.children[0]]);
+    // Once only: a pickle may contain itself.
+    return is_wrapped ? std::nullopt : tensor_of(pickle, pickle[arguments.children[0]], true);
   }
   if (callable.find("torch._utils _rebuild") != 0 || arguments.children.size() < 3) {
     return std::nullopt;
@@ -252,7 +254,8 @@ ModelInfo describe_torchscript(const TorchScriptFile& file) {
       },
       file.name());
   const Pickle pickle(file.read("data.pkl"), file.place("data.pkl"));
-  if (pickle.root().type != Type::object) {
+  if (pickle.root().type != Type::object ||
+      pickle[pickle.root().children[0]].type != Type::global) {
     throw ArchiveError(file.place("data.pkl") + ": the archive holds no module",
                        "save a traced or scripted module");
   }
