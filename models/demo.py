@@ -17,13 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy
-import toy_mlp
 import torch
+import torchship
+import toy_mlp
 from _common import progress
 from rich.console import Console
 from rich.table import Table
-
-import torchship
 from torchship import _bare_root, cli
 
 CONSUMER = Path(__file__).resolve().parent.parent / "tests" / "cpp" / "consumer"

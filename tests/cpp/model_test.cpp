@@ -7,6 +7,7 @@
 #include <thread>
 
 #include <ATen/Context.h>
+#include <ATen/ops/allclose.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
@@ -294,7 +295,7 @@ std::string archive_of(const std::string& data, const std::string& constants) {
 TEST_F(ModelTest, RefusesAClassNameOfTwoLines) {
   const std::string data("\x80\x02U\x03" "a\nb)\x81}b.");
   const fs::path path = folder_.file("m.pt", archive_of(data, ")."));
-  EXPECT_HAS(refusal([&] { read_info(path); }), "has no code for its class");
+  EXPECT_HAS(complaint<ArchiveError>([&] { read_info(path); }), "holds no module");
 }
 
 TEST_F(ModelTest, SurvivesATensorThatContainsItself) {
@@ -323,6 +324,16 @@ TEST_F(ModelTest, RefusesDevicesThatAreNotThere) {
   EXPECT_HAS(complaint<DeviceError>([] { parse_device("cuda"); }), "has no CUDA support");
   EXPECT_HAS(complaint<DeviceError>([&] { Model(path, {.device = at::kCUDA}); }),
              "use device 'cpu'");
+}
+
+TEST_F(ModelTest, RunsOnCuda) {
+  if (!at::hasCUDA()) GTEST_SKIP() << "this process has no CUDA";
+  const Model model(save_linear(), {.device = parse_device("cuda")});
+  EXPECT_TRUE(model.device().is_cuda());
+  const at::Tensor x = at::ones({4, 3});
+  EXPECT_TRUE(model({x}).tensor().is_cpu());
+  EXPECT_TRUE(model({x.cuda()}).tensor().is_cuda());
+  EXPECT_TRUE(at::allclose(model({x}).tensor(), Model(save_linear())({x}).tensor()));
 }
 
 }  // namespace

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy
 import pytest
 import torch
-
 import torchship
 from torchship import _bare_root, _core, cli
 

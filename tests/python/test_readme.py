@@ -9,7 +9,6 @@ import warnings
 from pathlib import Path
 
 import pytest
-
 from torchship import cli
 
 ROOT = Path(__file__).resolve().parents[2]
