@@ -59,7 +59,7 @@ def _tool(name: str) -> str:
 
 
 def run_in(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """Runs a command of the root file system, entered with chroot. Needs root, or user namespaces."""
+    """Runs a command inside `root`, entered with chroot. Needs root, or user namespaces."""
     enter = [_tool("chroot"), str(root)]
     if os.geteuid() != 0:
         enter = [_tool("unshare"), "--user", "--map-root-user", *enter]
