@@ -2,11 +2,14 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
+#include <vector>
 
 #include <torchship/info.h>
 #include <torchship/model.h>
 
 #include "engines/engine.h"
+#include "sample.h"
 
 namespace torchship {
 
@@ -18,6 +21,16 @@ class ModelFile {
 
   /// What the file says of itself: reads descriptions only, runs nothing. Throws ArchiveError.
   virtual ModelInfo info() const = 0;
+
+  /// Compares every record with its digest in the manifest, or with its checksum in the zip where
+  /// there is no manifest. Reads the whole file. Throws ArchiveError naming the record.
+  virtual void verify() const = 0;
+
+  /// The golden samples, in the order of ModelInfo::samples. Throws ArchiveError.
+  virtual std::vector<Sample> samples(const ModelInfo& info) const = 0;
+
+  /// Recorded intermediate results, if the archive has them. Throws ArchiveError.
+  virtual std::optional<Intermediates> intermediates(const ModelInfo& info) const = 0;
 
   /// Loads weights and code. Throws ArchiveError.
   virtual std::unique_ptr<const Engine> load(const ModelInfo& info,

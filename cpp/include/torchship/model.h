@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <c10/core/Device.h>
+#include <torchship/check.h>
 #include <torchship/error.h>
 #include <torchship/info.h>
 #include <torchship/value.h>
@@ -14,6 +15,11 @@ namespace torchship {
 
 struct LoadOptions {
   at::Device device = at::kCPU;  ///< See parse_device().
+  /// Compare every call with what the manifest promises: dtypes, sizes, sizes that must agree.
+  bool validate = true;
+  /// Compare every record with its digest (or, in archives of others, its checksum) before it is
+  /// used, so that a damaged weight is an error and never a wrong answer. Reads the whole file.
+  bool verify = true;
 };
 
 /// "cpu", "cuda" or "cuda:1". Throws DeviceError on anything else, or when this process has no
@@ -52,6 +58,11 @@ class TORCHSHIP_EXPORT Model {
   /// Calls any method of info().methods: positional arguments first, then arguments by name.
   Value call(std::string_view method, const std::vector<Value>& inputs,
              const NamedValues& named = {}) const;
+
+  /// Runs the archive's golden samples on this device and compares the results with what the eager
+  /// model gave at home. Throws ArchiveError when the archive holds none, or they are damaged; a
+  /// model that fails on a sample is reported, not thrown.
+  CheckReport check() const;
 
  private:
   class Impl;

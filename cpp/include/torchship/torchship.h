@@ -1,6 +1,7 @@
 #pragma once
 
 /// Everything torchship offers to C++: one include.
+#include <torchship/check.h>
 #include <torchship/error.h>
 #include <torchship/info.h>
 #include <torchship/model.h>

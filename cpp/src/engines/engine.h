@@ -1,8 +1,11 @@
 #pragma once
 
+#include <vector>
+
 #include <torchship/info.h>
 #include <torchship/value.h>
 
+#include "sample.h"
 #include "signature.h"
 
 namespace torchship {
@@ -17,6 +20,11 @@ class Engine {
 
   /// Runs a method on inputs that bind_inputs() accepted. Throws EngineError.
   virtual Value run(const MethodInfo& method, const BoundInputs& inputs) const = 0;
+
+  /// The result of every operator of one call, as far as it gives a tensor, as it was right after
+  /// the operator ran. For finding out where a result departs. Throws EngineError.
+  virtual std::vector<Intermediate> intermediates(const MethodInfo& method,
+                                                  const BoundInputs& inputs) const = 0;
 };
 
 }  // namespace torchship

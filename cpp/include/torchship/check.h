@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <torchship/export.h>
+#include <torchship/info.h>
+
+namespace torchship {
+
+/// One output of one golden sample beside what the eager model gave.
+struct OutputCheck {
+  std::string name;        ///< As flatten() names it: "output", "scores", "boxes.0".
+  double absolute = 0;     ///< Largest |got - expected|; infinite where only one of them is finite.
+  double relative = 0;     ///< Largest |got - expected| / |expected|, where expected is not 0.
+  Tolerance tolerance;
+  bool passed = false;
+  std::string problem;     ///< "expected float32[2, 3], got float32[2, 4]" and the like; else empty.
+};
+
+/// One golden sample run on this machine.
+struct SampleCheck {
+  std::size_t sample = 0;  ///< Index into ModelInfo::samples.
+  std::string method;
+  std::vector<OutputCheck> outputs;
+  std::string error;       ///< Why the call failed; empty when it did not.
+
+  TORCHSHIP_EXPORT bool passed() const noexcept;
+};
+
+/// The first operator whose result is not the recorded one.
+struct Departure {
+  std::string operator_name;  ///< "aten::linear"
+  std::size_t node = 0;       ///< Position in the method's inlined graph.
+  std::string source;         ///< "net.py:12"; empty when the archive does not tell.
+  double absolute = 0;
+  double relative = 0;
+};
+
+/// What Model::check() found.
+struct CheckReport {
+  std::vector<SampleCheck> samples;
+  /// Of the first failing sample that has recorded intermediate results.
+  std::optional<Departure> departure;
+
+  TORCHSHIP_EXPORT bool passed() const noexcept;
+};
+
+}  // namespace torchship
