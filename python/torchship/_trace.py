@@ -1,5 +1,6 @@
 """Tracing a function or module, and putting the trace to the test."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -8,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from torchship.tracing.arguments import Examples, bind
-from torchship.tracing.examine import Examination, examine
+from torchship.tracing.examine import Examination, examine, learn
 from torchship.tracing.findings import Report, TraceError, refusal
 from torchship.tracing.replay import Pair, one_line
 from torchship.tracing.script import Function, Method, Trace, as_module, trace_methods
-from torchship.tracing.state import ModuleState, seeded
+from torchship.tracing.state import seeded
 from torchship.tracing.structure import Structure, UnsupportedValue, flatten
 from torchship.tracing.traced import Options, Traced
 
@@ -83,16 +84,22 @@ def trace(
     """
     options = Options(samples, keep_examples, record, names or {}, tolerance, metadata or {})
     _check_options(mode, options)
+    if isinstance(fn_or_module, type) or not callable(fn_or_module):
+        raise TypeError(
+            f"trace() takes a function or a module, not {fn_or_module!r}; make an instance of a "
+            "module's class first"
+        )
     subject = as_module(fn_or_module)
     given = _methods(subject, fn_or_module, examples, kwargs, methods, mode)
     pairs = [_first_call(subject, method, seed) for method in given]
-    traced = _trace(subject, [pair.method for pair in pairs], seed)
+    calls = [learn(pair) for pair in pairs]
+    traced = _trace(subject, pairs, seed)
     report = Report()
     examinations: dict[str, Examination] = {}
-    for pair in pairs:
+    for pair, called in zip(pairs, calls, strict=True):
         pair.trace = traced
         own = _own_dynamic(pair.method.name, dynamic, len(pairs))
-        made = examine(pair, own, _replays(pair.method, replay))
+        made = examine(pair, called, own, _replays(pair.method, replay))
         examinations[pair.method.name] = made
         report.add(made.findings)
         report.replays += made.replays()
@@ -101,19 +108,19 @@ def trace(
     return Traced(traced, examinations, report, options)
 
 
-def _trace(subject: nn.Module, methods: Sequence[Method], seed: int) -> Trace:
+def _trace(subject: nn.Module, pairs: Sequence[Pair], seed: int) -> Trace:
     """The trace that is kept: taken in the open, with nothing listening."""
     if isinstance(subject, torch.jit.ScriptModule):
         return Trace(subject)
-    state = ModuleState(subject)
+    methods = [pair.method for pair in pairs]
+    inputs = {method.name: method.arguments.tensors for method in methods}
     try:
-        with torch.no_grad(), seeded(seed):
-            inputs = {method.name: method.arguments.tensors for method in methods}
+        with torch.no_grad(), seeded(seed), contextlib.ExitStack() as undone:
+            for pair in pairs:
+                undone.enter_context(pair.undone())
             return trace_methods(subject, methods, inputs)
     except Exception as error:
         raise TraceError(f"the tracer fails: {one_line(error)}", HINT_UNTRACEABLE) from error
-    finally:
-        state.restore()
 
 
 HINT_UNTRACEABLE = "put the part that it cannot follow into a function under @torch.jit.script"

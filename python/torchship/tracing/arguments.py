@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from torchship.tracing.structure import Structure, flatten, is_native, rebuild
+from torchship.tracing.structure import Structure, flatten, is_native_input, rebuild
 
 Examples = Any
 """A tensor, a tuple or list of positional arguments, or a dict of arguments by name."""
@@ -28,7 +28,7 @@ class Arguments:
     @property
     def is_native(self) -> bool:
         """Whether the tracer takes these arguments by itself."""
-        return self.is_leading and all(map(is_native, self.structures))
+        return self.is_leading and all(map(is_native_input, self.structures))
 
     def rebuild(self, tensors: Sequence[Tensor]) -> tuple[Any, ...]:
         return tuple(rebuild(structure, tensors) for structure in self.structures)

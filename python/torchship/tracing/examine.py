@@ -20,12 +20,9 @@ from torchship.tracing.findings import Finding, Replay, finding
 from torchship.tracing.hazards import Evidence
 from torchship.tracing.inputs import VARIANTS, Sizes, changed, resized
 from torchship.tracing.observe import first_difference
+from torchship.tracing.places import random_line
 from torchship.tracing.replay import Comparison, Pair
-from torchship.tracing.state import GlobalState, called_functions
-
-CALLS_IN_A_ROW = 4
-"""How often a model that changes itself is called to see whether it matters."""
-
+from torchship.tracing.state import Calls, GlobalState, calls_of
 
 @dataclass
 class Examination:
@@ -33,6 +30,7 @@ class Examination:
 
     pair: Pair
     dimensions: list[Dimension] = field(default_factory=list)
+    sizes: dict[str, int] = field(default_factory=dict)  # the examples', of all that was tried
     comparisons: list[Comparison] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
@@ -51,16 +49,20 @@ class Examination:
 
 
 def examine(
-    pair: Pair, dynamic: Mapping[str, Any] | None, replay: Sequence[Sequence[Tensor]]
+    pair: Pair,
+    calls: Calls,
+    dynamic: Mapping[str, Any] | None,
+    replay: Sequence[Sequence[Tensor]],
 ) -> Examination:
     """Replay a method at other values and sizes, and work out what its trace lost."""
     made = Examination(pair)
     base = pair.observed(pair.examples)
-    evidence = None if base is None else Evidence(pair, base)
+    evidence = None if base is None else Evidence(pair, base, calls.functions)
     if evidence is not None:
         _look_at_state(pair, evidence)
-        _look_at_randomness(pair, evidence)
+        _look_at_randomness(pair, evidence, calls)
     made.dimensions = _dimensions(pair, dynamic)
+    made.sizes = {each.name: each.size for each in made.dimensions}
     settled = [pair.compared("the example", pair.examples, _sizes(made, {}), is_synthetic=False)]
     settled += _values(made)
     settled += _own_replays(made, replay)
@@ -76,25 +78,36 @@ def examine(
     return made
 
 
+def learn(pair: Pair) -> Calls:
+    """Find out which functions a call of the eager method goes through, and keep what they share."""
+    calls = calls_of(lambda: pair.eager(pair.examples))
+    pair.globals = GlobalState(calls.functions)
+    return calls
+
+
 def _look_at_state(pair: Pair, evidence: Evidence) -> None:
-    evidence.called = called_functions(lambda: pair.eager(pair.examples))
-    pair.globals = GlobalState(evidence.called)
-    first = pair.eager(pair.examples)
+    pair.eager(pair.examples)
     evidence.changes = list(pair.changes)
     if any(change.kind != "buffer" for change in evidence.changes):
-        results = pair.eager_in_a_row(pair.examples, CALLS_IN_A_ROW)
+        random = torch.Generator().manual_seed(pair.seed)
+        variants = (changed(pair.examples, variant, random) for variant in VARIANTS[:3])
+        inputs = [pair.examples, *(each for each in variants if each), pair.examples]
+        alone = [pair.eager(tensors) for tensors in inputs]
+        in_a_row = pair.eager_in_a_row(inputs)
         evidence.results_depend_on_changes = any(
-            bool(later.error) or bool(compare(first.result, later.result).problem)
-            for later in results
+            one.error != other.error or bool(compare(one.result, other.result).problem)
+            for one, other in zip(alone, in_a_row, strict=True)
         )
 
 
-def _look_at_randomness(pair: Pair, evidence: Evidence) -> None:
+def _look_at_randomness(pair: Pair, evidence: Evidence, calls: Calls) -> None:
     one, other = pair.eager(pair.examples), pair.eager(pair.examples, seed=pair.seed + 1)
     evidence.is_random = bool(other.error) or bool(compare(one.result, other.result).problem)
     if evidence.is_random:
         again = pair.observed(pair.examples, seed=pair.seed + 1)
-        evidence.random_place = first_difference(evidence.base, again) if again else None
+        difference = first_difference(evidence.base, again) if again else None
+        written = random_line(called.code for called in calls.functions)
+        evidence.random_place = calls.random_place or written or difference
 
 
 def _dimensions(pair: Pair, dynamic: Mapping[str, Any] | None) -> list[Dimension]:

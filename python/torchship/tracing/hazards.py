@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from torchship.tracing.findings import Finding, finding
 from torchship.tracing.graph_hazards import graph_findings, unused_inputs, writer_of
 from torchship.tracing.observe import Escape, Observation, first_difference
-from torchship.tracing.places import Place, is_branch, is_check, line_with, place_of
+from torchship.tracing.places import Place, changing_line, is_branch, is_check, line_with, parameter_place, place_of
 from torchship.tracing.replay import Comparison, Pair
 from torchship.tracing.state import Called, Change
 
@@ -13,13 +13,13 @@ from torchship.tracing.state import Called, Change
 class Evidence:
     """What was seen of one method; the findings follow from it."""
 
-    def __init__(self, pair: Pair, base: Observation) -> None:
+    def __init__(self, pair: Pair, base: Observation, called: Sequence[Called]) -> None:
         self.pair = pair
         self.base = base
         self.comparisons: list[tuple[Comparison, Observation | None]] = []
         self.changes: list[Change] = []
         self.results_depend_on_changes = False
-        self.called: list[Called] = []
+        self.called = called
         self.random_place: Place | None = None
         self.is_random = False
 
@@ -29,7 +29,8 @@ class Evidence:
         yield from found
         yield from self._outside_randomness(found)
         yield from self._state(graph)
-        differing = list(self._disagreements(has_reason=self.is_random or bool(found)))
+        has_reason = self.is_random or self.results_depend_on_changes or bool(found)
+        differing = list(self._disagreements(has_reason))
         yield from differing
         yield from self._unproven({(each.file, each.line) for each in differing})
         yield from self._unused(graph)
@@ -60,14 +61,17 @@ class Evidence:
                 yield self._lost(
                     "lost-state",
                     f"forward changes self.{change.name}; the trace keeps it as it was",
-                    line_with(codes, ("STORE_ATTR",), last) or line_with(codes, ("LOAD_ATTR",), last),
+                    line_with(codes, ("STORE_ATTR",), last)
+                    or changing_line(codes, last)
+                    or line_with(codes, ("LOAD_ATTR",), last),
                 )
             else:
                 yield self._lost(
                     "global-state",
                     f"a call changes {change.name!r}; the trace knows nothing of it",
-                    line_with(codes, ("STORE_GLOBAL",), last)
-                    or line_with(codes, ("LOAD_GLOBAL", "LOAD_NAME"), last),
+                    line_with(codes, ("STORE_GLOBAL", "STORE_DEREF"), last)
+                    or changing_line(codes, last)
+                    or line_with(codes, ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF"), last),
                 )
 
     def _lost(self, code: str, message: str, place: Place | None) -> Finding:
@@ -79,14 +83,14 @@ class Evidence:
     # Disagreement.
 
     def _disagreements(self, has_reason: bool) -> Iterator[Finding]:
-        told: set[tuple[str, Place | None]] = set()
+        told: set[Place | None] = set()
         for comparison, observation in self.comparisons:
             if not comparison.differs:
                 continue
             code, place = self._cause(comparison, observation)
-            if (code, place) in told or (code == "mismatch" and (has_reason or told)):
+            if place in told or (code == "mismatch" and (has_reason or told)):
                 continue
-            told.add((code, place))
+            told.add(place)
             difference = comparison.difference
             yield self._find(
                 code,
@@ -103,7 +107,7 @@ class Evidence:
             return "mismatch", None
         for before, now in zip(self.base.escapes, observation.escapes, strict=False):
             if "model" not in (before.origin, now.origin) and not before.same_decision(now):
-                return _code_of(before), before.place
+                return _code_of(before, comparison.sizes_changed), before.place
         place = first_difference(self.base, observation)
         if place is None:
             return "mismatch", None
@@ -140,7 +144,7 @@ class Evidence:
     def _judge(self, escape: Escape, place: Place, varied: bool) -> Finding | None:
         if is_check(place):
             return self._find("lost-check", "note", "this check is not in the trace", place)
-        code = _code_of(escape)
+        code = _code_of(escape, sizes_changed=False)
         if varied:
             message = "depends on the data and is fixed in the trace; no replay gave another result"
             return self._find(code, "note", message, place)
@@ -156,7 +160,8 @@ class Evidence:
     def _unused(self, graph) -> Iterator[Finding]:
         for name in unused_inputs(graph, self.pair.method):
             message = f"no result depends on the input {name!r}"
-            yield self._find("unused-input", "warning", message, None)
+            place = parameter_place(self.pair.function, name.partition(".")[0])
+            yield self._find("unused-input", "warning", message, place)
 
     def _devices(self) -> Iterator[Finding]:
         for device in self.base.devices:
@@ -170,17 +175,19 @@ class Evidence:
             for path, leaf in structure.leaves(name):
                 if leaf.kind not in ("tensor", "none"):
                     message = f"the argument {path!r} is {leaf.value!r} for ever"
-                    yield self._find("baked-argument", "note", message, None)
+                    place = parameter_place(self.pair.function, name)
+                    yield self._find("baked-argument", "note", message, place)
 
 
 def _largest(error: float) -> str:
     return "" if error in (0.0, float("inf")) else f" (largest error {error:.3g})"
 
 
-def _code_of(escape: Escape) -> str:
-    if escape.origin == "size":
+def _code_of(escape: Escape, sizes_changed: bool) -> str:
+    # Inputs of the example's sizes: then it is the data that a size inside depends on.
+    if escape.origin == "size" and sizes_changed:
         return "baked-size"
-    if escape.kind == "bool" or (escape.place is not None and is_branch(escape.place)):
+    if escape.kind in ("bool", "iteration") or (escape.place is not None and is_branch(escape.place)):
         return "lost-branch"
     return "baked-value"
 

@@ -43,6 +43,13 @@ def _scale(factor: float) -> Callable[[Tensor, torch.Generator], Tensor]:
     return lambda tensor, _: tensor * factor if _is_real(tensor) else tensor
 
 
+def _shift(by: int) -> Callable[[Tensor, torch.Generator], Tensor]:
+    def change(tensor: Tensor, _: torch.Generator) -> Tensor:
+        return tensor if _is_real(tensor) or tensor.dtype == torch.bool else tensor + by
+
+    return change
+
+
 def _whole(largest: bool) -> Callable[[Tensor, torch.Generator], Tensor]:
     def change(tensor: Tensor, _: torch.Generator) -> Tensor:
         if _is_real(tensor) or tensor.dtype == torch.bool or not tensor.numel():
@@ -62,6 +69,8 @@ VARIANTS = (
     Variant("100 times smaller", _scale(0.01)),
     Variant("the smallest integer everywhere", _whole(largest=False)),
     Variant("the largest integer everywhere", _whole(largest=True)),
+    Variant("every integer one larger", _shift(1)),
+    Variant("every integer ten larger", _shift(10)),
     Variant("other fresh values", lambda tensor, random: fresh(tensor, list(tensor.shape), random)),
 )
 

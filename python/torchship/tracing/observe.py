@@ -31,6 +31,7 @@ _ESCAPES = {
     "__array__": "numpy",
     "__dlpack__": "dlpack",
     "data_ptr": "pointer",
+    "_nested_tensor_from_mask_left_aligned": "bool",
     "__len__": "len",
     # The number of parts is the number of steps of whatever loops over them.
     "unbind": "iteration",

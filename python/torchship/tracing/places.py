@@ -2,15 +2,17 @@
 
 import ast
 import dis
+import inspect
 import linecache
 import re
 import sys
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import CodeType, FrameType
+from typing import Any
 
 import torch
 
@@ -51,6 +53,18 @@ def current_place() -> Place | None:
     while frame is not None:
         if is_authors(frame.f_code.co_filename):
             return Place(frame.f_code.co_filename, frame.f_lineno)
+        frame = frame.f_back
+    return None
+
+
+def asking_place(frame: FrameType | None) -> Place | None:
+    """The innermost line of the author's that led to a frame, unless our own code did."""
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file.startswith(_OWN):
+            return None
+        if is_authors(file):
+            return Place(file, frame.f_lineno)
         frame = frame.f_back
     return None
 
@@ -118,6 +132,74 @@ def is_check(place: Place) -> bool:
         and not statement.orelse
         and all(isinstance(each, ast.Raise) for each in statement.body)
     )
+
+
+_CHANGING_CALLS = (
+    "append", "appendleft", "extend", "insert", "pop", "popleft", "popitem", "remove", "clear",
+    "update", "setdefault", "add", "discard", "sort", "reverse",
+)  # fmt: skip
+
+
+def changing_line(codes: Iterable[CodeType], name: str) -> Place | None:
+    """The first line of functions that changes the content of a container called `name`."""
+    return _first_line(codes, lambda node: _is_change(node, name))
+
+
+def random_line(codes: Iterable[CodeType]) -> Place | None:
+    """The first line of functions that calls something like np.random.uniform()."""
+    return _first_line(codes, _is_random_call)
+
+
+def _first_line(codes: Iterable[CodeType], wanted: Callable[[ast.AST], bool]) -> Place | None:
+    for code in codes:
+        for statement in _statements(code.co_filename):
+            if code.co_firstlineno <= statement.lineno <= _last_line(code):
+                for node in ast.walk(statement):
+                    if wanted(node):
+                        return Place(code.co_filename, node.lineno)
+    return None
+
+
+def _is_random_call(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call):
+        return False
+    parts = ast.unparse(node.func).split(".")
+    return "random" in parts[:-1] or parts[0] in ("secrets", "uuid")
+
+
+def _last_line(code: CodeType) -> int:
+    return max((line for *_, line in code.co_lines() if line), default=code.co_firstlineno)
+
+
+def _is_change(node: ast.AST, name: str) -> bool:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        return node.func.attr in _CHANGING_CALLS and _is_named(node.func.value, name)
+    targets = getattr(node, "targets", None) or [getattr(node, "target", None)]
+    return isinstance(node, ast.Assign | ast.AugAssign | ast.Delete) and any(
+        isinstance(each, ast.Subscript) and _is_named(each.value, name) for each in targets
+    )
+
+
+def _is_named(node: ast.AST, name: str) -> bool:
+    return getattr(node, "id", getattr(node, "attr", None)) == name
+
+
+def parameter_place(function: Callable[..., Any], name: str) -> Place | None:
+    """The line where a function names one of its parameters, else its first line."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is None or not is_authors(code.co_filename):
+        return None
+    for statement in _statements(code.co_filename):
+        if isinstance(statement, ast.FunctionDef) and _begins(statement, code.co_firstlineno):
+            arguments = statement.args
+            for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
+                if each.arg == name:
+                    return Place(code.co_filename, each.lineno)
+    return Place(code.co_filename, code.co_firstlineno)
+
+
+def _begins(statement: ast.FunctionDef, line: int) -> bool:
+    return line in (statement.lineno, *(each.lineno for each in statement.decorator_list))
 
 
 def line_with(codes: Iterable[CodeType], opnames: tuple[str, ...], name: str) -> Place | None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from torchship.tracing.compare import Difference, compare
+from torchship.tracing.limit import LineLimit
 from torchship.tracing.observe import Observation, observe
 from torchship.tracing.script import Method, Trace, in_mode, silenced
 from torchship.tracing.state import Change, GlobalState, ModuleState, seeded
@@ -52,9 +53,15 @@ class Pair:
         self.method = method
         self.trace = trace
         self.seed = seed
-        self.globals: GlobalState | None = None
+        self.globals = GlobalState()
         self.changes: list[Change] = []  # made by the last call, and put back
+        self._limit = LineLimit()
         self._state = ModuleState(module)
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The author's own function: a module's is its forward."""
+        return getattr(self.method.call, "forward", self.method.call)
 
     @property
     def examples(self) -> list[Tensor]:
@@ -69,11 +76,11 @@ class Pair:
         assert self.trace is not None
         return self._run(lambda own: self.trace.call(self.method, own), tensors, None)
 
-    def eager_in_a_row(self, tensors: Sequence[Tensor], calls: int) -> list[Outcome]:
-        """Several calls without anything put back between them, each from the same seed."""
+    def eager_in_a_row(self, inputs: Sequence[Sequence[Tensor]]) -> list[Outcome]:
+        """Calls without anything put back between them, each from the same seed."""
         found: list[Outcome] = []
-        with self._undone():
-            for _ in range(calls):
+        with self.undone():
+            for tensors in inputs:
                 own = [tensor.detach().clone() for tensor in tensors]
                 with in_mode(self.module, self.method.training), seeded(self.seed):
                     apply = self.method.arguments.apply
@@ -86,7 +93,11 @@ class Pair:
         if isinstance(self.module, torch.jit.ScriptModule):
             return None
         found: list[Observation] = []
-        self._run(lambda own: found.append(observe(self.module, self.method, own)), tensors, seed)
+
+        def note(own: Sequence[Tensor]) -> None:
+            found.append(observe(self.module, self.method, own))
+
+        self._run(note, tensors, seed)
         return found[0] if found else None
 
     def compared(
@@ -104,20 +115,20 @@ class Pair:
 
     def _run(self, call: Callable[..., Any], tensors: Sequence[Tensor], seed: int | None) -> Outcome:
         own = [tensor.detach().clone() for tensor in tensors]
-        with self._undone(), seeded(self.seed if seed is None else seed), silenced():
-            return _outcome(lambda: call(own))
+        with self.undone(), seeded(self.seed if seed is None else seed), silenced():
+            return _outcome(lambda: self._limit.run(lambda: call(own)))
 
     @contextlib.contextmanager
-    def _undone(self) -> Iterator[None]:
+    def undone(self) -> Iterator[None]:
+        """Put buffers, attributes and globals back afterwards."""
         try:
             yield
         finally:
             self.changes = self._state.changes()
             if self.changes:
                 self._state.restore()
-            if self.globals is not None:
-                self.changes += self.globals.changes()
-                self.globals.restore()
+            self.changes += self.globals.changes()
+            self.globals.restore()
 
 
 def _outcome(call: Callable[[], Any]) -> Outcome:

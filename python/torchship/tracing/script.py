@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from torchship.tracing.arguments import Arguments
 from torchship.tracing.signature import wrapper_source
-from torchship.tracing.structure import Structure, flatten, is_native, with_live_numbers
+from torchship.tracing.structure import Structure, flatten, is_native_output, with_live_numbers
 
 Scripted = torch.jit.ScriptModule | torch.jit.ScriptFunction
 
@@ -38,7 +38,7 @@ class Method:
     @property
     def is_native(self) -> bool:
         """Whether the tracer takes such arguments and gives such a result by itself."""
-        return self.arguments.is_native and is_native(self.output)
+        return self.arguments.is_native and is_native_output(self.output)
 
 
 class Function(nn.Module):

@@ -1,17 +1,18 @@
 """What a call changes beside its result: buffers, attributes, globals, random numbers."""
 
 import contextlib
+import gc
 import random as python_random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from types import CodeType, FrameType
+from types import CellType, CodeType, FrameType, FunctionType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from torchship.tracing.places import is_authors
+from torchship.tracing.places import Place, asking_place, is_authors
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 _MOST_ITEMS = 1000
@@ -74,6 +75,8 @@ class ModuleState:
 
     @staticmethod
     def _snapshot(part: nn.Module) -> dict[str, tuple[Any, Any, Any]]:
+        if isinstance(part, torch.jit.ScriptModule):
+            return {}  # keeps its attributes where Python cannot; its buffers are seen to
         values = {**part.__dict__, **part._buffers, **part._parameters}
         hidden = ("_parameters", "_buffers", "_modules", "training")
         return {
@@ -128,50 +131,83 @@ def _home(part: nn.Module, name: str) -> dict[str, Any]:
     return part.__dict__
 
 
+@dataclass(frozen=True, eq=False)
+class Called:
+    """One of the author's functions that ran, with the variables that it shares with others."""
+
+    code: CodeType
+    globals: dict[str, Any]
+    cells: dict[str, CellType]
+
+
 class GlobalState:
     """Plain globals and closure variables that the author's functions read or write."""
 
-    def __init__(self, frames: "list[Called]") -> None:
-        self._homes: dict[tuple[int, str], tuple[Any, Any, Any]] = {}
-        for called in frames:
-            names = set(called.code.co_names)
-            for name in names & called.variables.keys():
-                self._keep(called.variables, name)
-
-    def _keep(self, home: dict[str, Any], name: str) -> None:
-        value = home[name]
-        if isinstance(value, _PLAIN | list | dict | set | Tensor):
-            self._homes[id(home), name] = (home, _plain_copy(value), _container_copy(value))
+    def __init__(self, called: Iterable[Called] = ()) -> None:
+        self._kept: list[tuple[str, _Variable, Any, Any]] = []
+        for each in called:
+            names = set(each.code.co_names) & each.globals.keys()
+            variables = {name: _Variable(each.globals, name) for name in names}
+            variables |= {name: _Variable(cell) for name, cell in each.cells.items()}
+            for name, variable in variables.items():
+                value = variable.get()
+                if isinstance(value, (*_PLAIN, list, dict, set, Tensor)):
+                    self._kept.append((name, variable, _plain_copy(value), _container_copy(value)))
 
     def changes(self) -> list[Change]:
-        return [
-            Change("global", name)
-            for (_, name), (home, was, _) in self._homes.items()
-            if _plain_copy(home.get(name)) != was
-        ]
+        changed = {name for name, home, was, _ in self._kept if _plain_copy(home.get()) != was}
+        return [Change("global", name) for name in sorted(changed)]
 
     def restore(self) -> None:
-        for (_, name), (home, was, copy) in self._homes.items():
-            if _plain_copy(home.get(name)) != was:
-                home[name] = _restore_container(copy, home.get(name))
+        for _, home, was, copy in self._kept:
+            if _plain_copy(home.get()) != was:
+                home.set(_restore_container(copy, home.get()))
 
 
-@dataclass(frozen=True, eq=False)
-class Called:
-    """One of the author's functions that ran."""
+class _Variable:
+    """A global, or a variable that a closure holds."""
 
-    code: CodeType
-    variables: dict[str, Any]  # its globals
+    def __init__(self, home: dict[str, Any] | CellType, name: str = "") -> None:
+        self._home = home
+        self._name = name
+
+    def get(self) -> Any:
+        if isinstance(self._home, dict):
+            return self._home.get(self._name)
+        try:
+            return self._home.cell_contents
+        except ValueError:  # not assigned yet
+            return None
+
+    def set(self, value: Any) -> None:
+        if isinstance(self._home, dict):
+            self._home[self._name] = value
+        else:
+            self._home.cell_contents = value
 
 
-def called_functions(call: Callable[[], Any]) -> list[Called]:
-    """Every function of the author's that a call enters."""
+@dataclass
+class Calls:
+    """What a call went through."""
+
+    functions: list[Called]
+    random_place: Place | None  # where a function outside torch was asked for something random
+
+
+_RANDOM_MODULES = ("random", "secrets", "time", "uuid", "numpy.random")
+
+
+def calls_of(call: Callable[[], Any]) -> Calls:
+    """Every function of the author's that a call enters, and its first random number."""
     found: dict[CodeType, Called] = {}
+    random_places: list[Place] = []
 
-    def note(frame: FrameType, event: str, _: Any) -> None:
-        code = frame.f_code
-        if event == "call" and code not in found and is_authors(code.co_filename):
-            found[code] = Called(code, frame.f_globals)
+    def note(frame: FrameType, event: str, argument: Any) -> None:
+        if event == "call":
+            _note_function(frame, found)
+        if not random_places and _is_random(frame, event, argument):
+            place = asking_place(frame)
+            random_places.extend([place] if place else [])
 
     before = sys.getprofile()
     sys.setprofile(note)
@@ -179,7 +215,35 @@ def called_functions(call: Callable[[], Any]) -> list[Called]:
         call()
     finally:
         sys.setprofile(before)
-    return list(found.values())
+    return Calls(list(found.values()), next(iter(random_places), None))
+
+
+def _note_function(frame: FrameType, found: dict[CodeType, Called]) -> None:
+    code = frame.f_code
+    if code in found or not is_authors(code.co_filename):
+        return
+    names = (*code.co_freevars, *code.co_cellvars)
+    function = _function_of(frame)
+    cells = dict(zip(code.co_freevars, getattr(function, "__closure__", None) or (), strict=False))
+    found[code] = Called(code, frame.f_globals, {n: cells[n] for n in names if n in cells})
+
+
+def _function_of(frame: FrameType) -> Any:
+    """The function object that runs in a frame; frames do not tell."""
+    for candidate in gc.get_referrers(frame.f_code):
+        if isinstance(candidate, FunctionType) and candidate.__code__ is frame.f_code:
+            return candidate
+    return None
+
+
+def _is_random(frame: FrameType, event: str, argument: Any) -> bool:
+    if event == "call":
+        return frame.f_globals.get("__name__") in _RANDOM_MODULES
+    if event != "c_call":
+        return False
+    owner = getattr(argument, "__self__", None)
+    name = getattr(owner, "__name__", None) or type(owner).__module__
+    return name.startswith(_RANDOM_MODULES)
 
 
 @contextlib.contextmanager

@@ -187,14 +187,24 @@ def script_type(structure: Structure) -> str:
     return {"tensor": "Tensor", "none": "Optional[Tensor]"}.get(structure.kind, structure.kind)
 
 
-def is_native(structure: Structure) -> bool:
-    """Whether the tracer takes and gives such a value by itself, without our help."""
+def is_native_input(structure: Structure) -> bool:
+    """Whether the tracer takes such a value by itself, without our help."""
     if structure.kind == "tensor":
         return True
     if structure.kind not in ("list", "tuple", "dict") or not structure.items:
         return False
-    if structure.type_name or not all(map(is_native, structure.items)):
+    if structure.type_name or not all(map(is_native_input, structure.items)):
         return False
     if structure.kind == "dict" and not all(isinstance(key, str) for key in structure.keys):
         return False
     return structure.kind == "tuple" or "Any" not in script_type(structure)
+
+
+def is_native_output(structure: Structure) -> bool:
+    """Whether the tracer gives such a value: lists and dicts of tensors only, tuples of those."""
+    if structure.kind in ("list", "dict") and any(i.kind != "tensor" for i in structure.items):
+        return False
+    if structure.kind == "tuple":
+        is_plain = bool(structure.items) and not structure.type_name
+        return is_plain and all(map(is_native_output, structure.items))
+    return is_native_input(structure)

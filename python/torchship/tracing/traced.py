@@ -40,8 +40,8 @@ class Traced:
     ) -> None:
         self._trace = trace
         self._methods = {name: each.pair.method for name, each in examinations.items()}
-        self._examinations = examinations
-        self._options = options
+        self.examinations = examinations
+        self.options = options
         self.report = report
 
     @property
@@ -71,7 +71,9 @@ class Traced:
 
     def graph_for(self, *args: Any, **kwargs: Any) -> torch._C.Graph:
         """The graph as LibTorch's executor optimised it for these inputs."""
-        return self._trace.callable(self.default_method).graph_for(*args, **kwargs)
+        call = self._trace.callable(self.default_method)
+        own = () if call is self.module else (self.module,)
+        return call.graph_for(*own, *args, **kwargs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._trace.callable(self.default_method)(*args, **kwargs)
@@ -93,10 +95,11 @@ class Traced:
         Raises FileNotFoundError, ValueError or OSError as ``torchship.save`` does; what was at
         `path` is still there then.
         """
+        from torchship._archive import SAMPLES, write_archive
         from torchship.tracing.manifest import contents
-        from torchship._save import write_archive
 
-        write_archive(self.module, path, contents(self))
+        made = contents(self)
+        write_archive(self.module, path, made.manifest, {SAMPLES: made.samples})
 
     def __repr__(self) -> str:
         count = len(self.report.findings)
