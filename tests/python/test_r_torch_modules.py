@@ -122,9 +122,8 @@ def test_loaded_model_is_fixed(linear, path):
     model = ship(linear, path)
     for name in ("to", "apply", "train", "register_parameter", "register_buffer", "state_dict"):
         assert not hasattr(model, name)
-    loaded = stock(path)
-    loaded.register_parameter("hello", nn.Parameter(ONE))
-    assert names(loaded.named_parameters()) == ["weight", "bias", "hello"]
+    loaded = stock(path).to(torch.float64).apply(lambda part: part.bias.detach().zero_())
+    same(loaded(0 * ROWS.double()).detach(), torch.zeros(4, 2, dtype=torch.float64))
 
 
 def test_shared_tensors(path):
@@ -293,9 +292,9 @@ def test_r_calls_the_pair(modes, path):
     These are methods inside R's archives; torchship writes them too, or R could not call the file.
     """
     modes.save(path)
-    loaded = stock(path)
-    given = [loaded.train([True]), loaded.is_training(), loaded.eval(), loaded.is_training()]
-    assert given == [[True], [True], [False], [False]]
+    method = stock(path)._c._get_method
+    assert method("train")([True]) == method("is_training")() == [True]
+    assert method("eval")() == method("is_training")() == [False]
 
 
 def test_archive_as_r_writes_it(path):

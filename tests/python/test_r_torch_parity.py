@@ -4,6 +4,7 @@ docs/r-torch.md is the same as a table; test_r_torch_modules.py has the rows abo
 """
 
 import gc
+import warnings
 
 import pytest
 import torch
@@ -377,7 +378,9 @@ def test_save_for_mobile(path):
     assert not hasattr(torchship, "save_for_mobile")
     inner = legacy(torch.jit.trace, nn.Linear(3, 3).eval(), torch.ones(2, 3))
     traced = legacy(torch.jit.trace, Nested(inner).eval(), torch.ones(2, 3))
-    traced._save_for_lite_interpreter(str(path))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Lite Interpreter", DeprecationWarning)
+        traced._save_for_lite_interpreter(str(path))
     same(torchship.load(path)(torch.ones(1, 3)), traced(torch.ones(1, 3)).detach())
 
 
