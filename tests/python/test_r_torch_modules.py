@@ -154,7 +154,7 @@ def test_several_methods(parts, path):
     assert [method.name for method in model.info.methods] == list(Parts.METHODS)
     assert model.info.default_method == "forward"
     same(model(TWO), torch.tensor([4.0]))
-    same(model.call("testing", ROWS), parts.module.testing(ROWS).detach())
+    same(model.call("testing", ROWS), parts.testing(ROWS).detach())
 
 
 def test_attributes_become_constants(parts, path):
@@ -182,9 +182,11 @@ def test_method_that_does_not_exist():
 
 def test_method_that_was_not_traced(path):
     """Only what was traced can be called later. torchship says which methods there are."""
-    model = ship(torchship.trace(Parts(), (ONE,)), path)
+    traced = torchship.trace(Parts(), (ONE,))
+    with pytest.raises(AttributeError, match="'testing'.*forward"):
+        traced.testing(ROWS)
     with pytest.raises(SignatureError, match=r"no method 'testing'(.|\n)*forward"):
-        model.call("testing", ROWS)
+        ship(traced, path).call("testing", ROWS)
 
 
 def test_method_of_a_submodule(path):
@@ -352,8 +354,8 @@ def test_graph_of_module(linear, modes):
 
 
 def test_graph_for(linear):
-    """`$graph_for(x)` runs once and shows the optimised graph. torch's module has it."""
-    assert "aten::linear" in str(linear.module.graph_for(ROWS))
+    """`$graph_for(x)` runs once and shows the optimised graph. So in torchship."""
+    assert "aten::linear" in str(linear.graph_for(ROWS))
 
 
 def test_print(linear, parts, path):
