@@ -59,11 +59,8 @@ def test_trace_module(path):
 
 def test_parameters(linear, path):
     """`$parameters` lists the parameters by name. torchship: of the module; the file has sizes."""
-    parameters = dict(linear.module.named_parameters())
-    assert {name: list(each.shape) for name, each in parameters.items()} == {
-        "weight": [2, 3],
-        "bias": [2],
-    }
+    assert names(linear.module.named_parameters()) == ["weight", "bias"]
+    assert [list(each.shape) for each in linear.module.parameters()] == [[2, 3], [2]]
     counted = ship(linear, path).info.parameters
     assert (counted.tensors, counted.elements, counted.bytes) == (2, 8, 32)
 
@@ -176,7 +173,7 @@ def test_module_without_forward(path):
 
 def test_method_that_does_not_exist():
     """Tracing a method that the module lacks is an error that names it. So in torchship."""
-    with pytest.raises((AttributeError, TypeError, ValueError, torchship.Error), match="nosuch"):
+    with pytest.raises(TypeError, match="nosuch"):
         torchship.trace(Parts(), methods={"nosuch": (ONE,)})
 
 
@@ -233,8 +230,7 @@ def test_train_and_eval(modes, path):
     A torchship Model has no mode that another thread could change; trainforward is called by name.
     """
     model = ship(modes, path)
-    assert not hasattr(model, "train")
-    assert not hasattr(model, "eval")
+    assert not hasattr(model, "train") and not hasattr(model, "eval")
     same([model(TWO), model.call("trainforward", TWO), model(TWO)], [-TWO, TWO, -TWO])
 
 

@@ -83,7 +83,7 @@ def test_error_in_the_function():
     def broken(x: Tensor) -> Tensor:
         raise RuntimeError("the error abcde")
 
-    with pytest.raises(Exception, match="abcde"):
+    with pytest.raises(torchship.TraceError, match="abcde"):
         torchship.trace(broken, (ONE,))
     same(torchship.trace(relu, (X,))(X), relu(X))
 
@@ -219,14 +219,14 @@ def test_input_of_the_wrong_kind(path):
 
 def test_example_of_the_wrong_kind():
     """jit_trace fails on text where the function needs a tensor. So does torchship.trace."""
-    with pytest.raises((TypeError, torchship.TraceError)):
+    with pytest.raises(torchship.TraceError, match="not str"):
         torchship.trace(relu, ("a",))
 
 
 @pytest.mark.parametrize("result", [1, "a", None, [], object()], ids=repr)
 def test_result_is_no_tensor(result):
     """A function that returns a number or text alone is refused with a word about tensors."""
-    with pytest.raises((TypeError, torchship.TraceError), match="tensor"):
+    with pytest.raises(TypeError, match="tensor"):
         torchship.trace(lambda x: result, (ONE,))
 
 
