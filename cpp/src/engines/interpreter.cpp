@@ -176,10 +176,6 @@ class Interpreter final : public Engine {
     owned_ = storages_of(module_, programs_);
   }
 
-  std::vector<Intermediate> intermediates(const MethodInfo&, const BoundInputs&) const override {
-    throw EngineError("intermediate results cannot be recorded yet");
-  }
-
   Value run(const MethodInfo& method, const BoundInputs& inputs) const override {
     std::unique_lock<std::mutex> turn(state_, std::defer_lock);
     if (stateful_) {
