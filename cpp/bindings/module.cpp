@@ -5,6 +5,7 @@
 #include <torchship/torchship.h>
 
 #include "convert.h"
+#include "info.h"
 
 namespace py = pybind11;
 
@@ -79,45 +80,6 @@ void translate(std::exception_ptr pending) {
   } catch (const EngineError& error) {
     raise("EngineError", error);
   }
-}
-
-void bind_info(py::module_& module) {
-  py::class_<ValueSpec>(module, "ValueSpec")
-      .def_readonly("name", &ValueSpec::name)
-      .def_property_readonly("kind", [](const ValueSpec& spec) { return to_string(spec.kind); })
-      .def_readonly("type", &ValueSpec::type)
-      .def_readonly("optional", &ValueSpec::optional)
-      .def_readonly("has_default", &ValueSpec::has_default)
-      .def_readonly("items", &ValueSpec::items)
-      .def_property_readonly("traced_dtype",
-                             [](const ValueSpec& spec) -> std::optional<std::string_view> {
-                               if (spec.traced_dtype) return to_string(*spec.traced_dtype);
-                               return std::nullopt;
-                             })
-      .def_readonly("traced_shape", &ValueSpec::traced_shape)
-      .def("__repr__", [](const ValueSpec& spec) {
-        return "<ValueSpec " + spec.name + ": " + spec.type + ">";
-      });
-  py::class_<MethodInfo>(module, "MethodInfo")
-      .def_readonly("name", &MethodInfo::name)
-      .def_readonly("inputs", &MethodInfo::inputs)
-      .def_readonly("output", &MethodInfo::output)
-      .def("__str__", [](const MethodInfo& method) { return to_string(method); })
-      .def("__repr__", [](const MethodInfo& method) { return "<" + to_string(method) + ">"; });
-  py::class_<TensorCount>(module, "TensorCount")
-      .def_readonly("tensors", &TensorCount::tensors)
-      .def_readonly("elements", &TensorCount::elements)
-      .def_readonly("bytes", &TensorCount::bytes);
-  py::class_<ModelInfo>(module, "ModelInfo")
-      .def_readonly("path", &ModelInfo::path)
-      .def_readonly("format", &ModelInfo::format)
-      .def_readonly("format_version", &ModelInfo::format_version)
-      .def_readonly("class_name", &ModelInfo::class_name)
-      .def_readonly("file_size", &ModelInfo::file_size)
-      .def_readonly("methods", &ModelInfo::methods)
-      .def_readonly("default_method", &ModelInfo::default_method)
-      .def_readonly("parameters", &ModelInfo::parameters)
-      .def_readonly("buffers", &ModelInfo::buffers);
 }
 
 void bind_model(py::module_& module) {

@@ -5,6 +5,7 @@
 #include <ATen/Parallel.h>
 #include <torchship/torchship.h>
 
+#include "describe_model.h"
 #include "inputs.h"
 #include "json.h"
 #include "outputs.h"
@@ -33,7 +34,9 @@ const MethodInfo& chosen_method(const ModelInfo& info, const std::string& name) 
 void run_info(const InfoOptions& options) {
   const ModelInfo info = read_info(options.archive);
   if (options.json) {
-    std::cout << to_json(info).dump(2) << '\n';
+    // ASCII only: nothing out of the file reaches the terminal as it is.
+    constexpr auto kReplace = nlohmann::ordered_json::error_handler_t::replace;
+    std::cout << to_json(info).dump(2, ' ', /*ensure_ascii=*/true, kReplace) << '\n';
   } else {
     std::cout << describe_model(info);
   }
@@ -48,7 +51,7 @@ void run_model(const RunOptions& options) {
   const MethodInfo& method = chosen_method(model.info(), options.method);
   const NamedValues inputs = parse_inputs(method, options.inputs);
   const Value result = model.call(method.name, {}, inputs);
-  const NamedValues outputs = flatten(result);
+  const NamedValues outputs = cli::flatten(result);
   write_outputs(outputs, files);
   if (options.json) {
     std::cout << to_json(result).dump(2) << '\n';

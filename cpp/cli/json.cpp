@@ -55,51 +55,7 @@ json items(const std::vector<Value>& values) {
   return list;
 }
 
-json count(const TensorCount& tensors) {
-  return {{"tensors", tensors.tensors}, {"elements", tensors.elements}, {"bytes", tensors.bytes}};
-}
-
-json spec(const ValueSpec& value) {
-  json object = {{"name", value.name},
-                 {"kind", to_string(value.kind)},
-                 {"type", value.type},
-                 {"optional", value.optional},
-                 {"has_default", value.has_default}};
-  if (value.traced_dtype && value.traced_shape) {
-    object["traced_dtype"] = to_string(*value.traced_dtype);
-    object["traced_shape"] = *value.traced_shape;
-  }
-  for (const ValueSpec& item : value.items) {
-    object["items"].push_back(spec(item));
-  }
-  return object;
-}
-
-json method(const MethodInfo& info) {
-  json inputs = json::array();
-  for (const ValueSpec& input : info.inputs) {
-    inputs.push_back(spec(input));
-  }
-  return {{"name", info.name}, {"inputs", inputs}, {"output", spec(info.output)}};
-}
-
 }  // namespace
-
-json to_json(const ModelInfo& info) {
-  json methods = json::array();
-  for (const MethodInfo& each : info.methods) {
-    methods.push_back(method(each));
-  }
-  return {{"path", info.path.string()},
-          {"format", info.format},
-          {"format_version", info.format_version},
-          {"class", info.class_name},
-          {"file_size", info.file_size},
-          {"default_method", info.default_method},
-          {"methods", methods},
-          {"parameters", count(info.parameters)},
-          {"buffers", count(info.buffers)}};
-}
 
 json to_json(const Value& value) {
   const std::string kind(to_string(value.kind()));

@@ -5,6 +5,7 @@
 #include <torchship/torchship.h>
 
 #include "commands.h"
+#include "printable.h"
 #include "usage_error.h"
 
 namespace {
@@ -63,9 +64,9 @@ void require_known(const CLI::App& app, const std::string& word) {
 }
 
 int report(const std::string& message, const std::string& hint, int status) {
-  std::cerr << "torchship: error: " << message << '\n';
+  std::cerr << "torchship: error: " << printable(message) << '\n';
   if (!hint.empty()) {
-    std::cerr << "torchship: hint: " << hint << '\n';
+    std::cerr << "torchship: hint: " << printable(hint) << '\n';
   }
   return status;
 }

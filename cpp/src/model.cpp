@@ -15,6 +15,7 @@ class Model::Impl {
     require_matching_libtorch();
     require_device(options.device);
     const std::unique_ptr<const ModelFile> file = open_model(archive);
+    if (options.verify) file->verify();
     info_ = file->info();
     engine_ = file->load(info_, options);
     default_method_ = info_.find(info_.default_method);

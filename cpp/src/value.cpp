@@ -157,6 +157,11 @@ std::string_view to_string(at::ScalarType dtype) noexcept {
     case at::ScalarType::QInt8: return "qint8";
     case at::ScalarType::QUInt8: return "quint8";
     case at::ScalarType::QInt32: return "qint32";
+    case at::ScalarType::Float8_e4m3fn: return "float8_e4m3fn";
+    case at::ScalarType::Float8_e4m3fnuz: return "float8_e4m3fnuz";
+    case at::ScalarType::Float8_e5m2: return "float8_e5m2";
+    case at::ScalarType::Float8_e5m2fnuz: return "float8_e5m2fnuz";
+    case at::ScalarType::Float8_e8m0fnu: return "float8_e8m0fnu";
     default: return c10::toString(dtype);
   }
 }
