@@ -172,7 +172,8 @@ const jit::ClassDef& Code::require(const std::string& class_name) {
 }
 
 MethodInfo Code::method(const jit::Def& definition, const jit::ScriptTypeParser& types) {
-  MethodInfo method{.name = definition.name().name(), .inputs = {}, .output = {}};
+  MethodInfo method{
+      .name = definition.name().name(), .inputs = {}, .output = {}, .dimensions = {}};
   const auto parameters = definition.decl().params();
   for (auto it = parameters.begin(); it != parameters.end(); ++it) {
     const jit::Param parameter = *it;

@@ -33,6 +33,14 @@ ModelInfo TorchScriptFile::info() const {
   return info;
 }
 
+void TorchScriptFile::verify() const {}
+
+std::vector<Sample> TorchScriptFile::samples(const ModelInfo&) const { return {}; }
+
+std::optional<Intermediates> TorchScriptFile::intermediates(const ModelInfo&) const {
+  return std::nullopt;
+}
+
 std::unique_ptr<const Engine> TorchScriptFile::load(const ModelInfo& info,
                                                     const LoadOptions& options) const {
   return make_interpreter(load_module(zip_.file(), options.device), info, options.device);

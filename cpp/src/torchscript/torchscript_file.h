@@ -16,6 +16,9 @@ class TorchScriptFile final : public ModelFile {
       : zip_(std::move(zip)), folder_(std::move(folder)) {}
 
   ModelInfo info() const override;
+  void verify() const override;
+  std::vector<Sample> samples(const ModelInfo& info) const override;
+  std::optional<Intermediates> intermediates(const ModelInfo& info) const override;
   std::unique_ptr<const Engine> load(const ModelInfo& info,
                                      const LoadOptions& options) const override;
 
