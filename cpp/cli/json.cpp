@@ -83,6 +83,28 @@ json method(const MethodInfo& info) {
   return {{"name", info.name}, {"inputs", inputs}, {"output", spec(info.output)}};
 }
 
+json output_check(const OutputCheck& output) {
+  return {{"name", output.name},
+          {"absolute", number(output.absolute)},
+          {"relative", number(output.relative)},
+          {"tolerance",
+           {{"absolute", output.tolerance.absolute}, {"relative", output.tolerance.relative}}},
+          {"passed", output.passed},
+          {"problem", output.problem}};
+}
+
+json sample_check(const SampleCheck& sample) {
+  json outputs = json::array();
+  for (const OutputCheck& output : sample.outputs) {
+    outputs.push_back(output_check(output));
+  }
+  return {{"sample", sample.sample},
+          {"method", sample.method},
+          {"passed", sample.passed()},
+          {"outputs", outputs},
+          {"error", sample.error}};
+}
+
 }  // namespace
 
 json to_json(const ModelInfo& info) {
@@ -124,6 +146,22 @@ json to_json(const Value& value) {
     }
     default: return {{"kind", kind}, {"value", describe(value)}};
   }
+}
+
+json to_json(const CheckReport& report) {
+  json samples = json::array();
+  for (const SampleCheck& sample : report.samples) {
+    samples.push_back(sample_check(sample));
+  }
+  json departure;
+  if (const auto& found = report.departure) {
+    departure = {{"operator", found->operator_name},
+                 {"node", found->node},
+                 {"source", found->source},
+                 {"absolute", number(found->absolute)},
+                 {"relative", number(found->relative)}};
+  }
+  return {{"passed", report.passed()}, {"samples", samples}, {"departure", departure}};
 }
 
 }  // namespace torchship::cli
