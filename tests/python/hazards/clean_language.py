@@ -46,6 +46,16 @@ class StockEncoder(nn.Module):
         return self.encoder(x)
 
 
+@clean(lambda n: (torch.randn(n, n + 4, 8), torch.arange(n + 4).expand(n, -1) >= 4))
+class PaddedEncoder(StockEncoder):
+    """nn.TransformerEncoder with a padding mask and the causal one."""
+
+    def forward(self, x: Tensor, padding: Tensor) -> Tensor:
+        length = x.shape[1]
+        causal = torch.ones(length, length, dtype=torch.bool, device=x.device).triu(1)
+        return self.encoder(x, mask=causal, src_key_padding_mask=padding)
+
+
 @clean(lambda n: (torch.randn(n, 3, 8), torch.randn(n, n + 4, 8)))
 class CrossAttention(nn.Module):
     """nn.MultiheadAttention from queries to a memory."""

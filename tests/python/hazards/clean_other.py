@@ -165,3 +165,16 @@ class Contrastive(nn.Module):
 def scaled_by_tensor(x: Tensor) -> Tensor:
     """Normalisation by the largest value that stays a tensor."""
     return x / (x.abs().amax() + 1e-6)
+
+
+@clean(lambda n: torch.randn(n, 4))
+class OptionalMask(nn.Module):
+    """An argument that is left out, and a branch on that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        x = self.linear(x)
+        return x if mask is None else x.masked_fill(mask, 0.0)

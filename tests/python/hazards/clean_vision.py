@@ -65,9 +65,13 @@ class CheckedConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.dim() != 4:
             raise ValueError(f"expected 4 dimensions, got {x.dim()}")
+        if x.shape[1] != self.conv.in_channels:
+            raise ValueError(f"expected 3 channels, got {x.shape[1]}")
         if not x.is_floating_point():
             raise TypeError(f"expected floating point, got {x.dtype}")
-        return self.conv(x).flatten(2).mean(-1)
+        out = self.conv(x).flatten(2).mean(-1)
+        assert out.shape[1] == self.conv.out_channels
+        return out
 
 
 @clean(lambda n: torch.randn(n, 8, 5, 5))

@@ -69,3 +69,17 @@ def log_of_positive(x: Tensor) -> Tensor:
     """An assertion on the values."""
     assert bool((x >= 0).all()), "negative input"  # hazard: lost-check
     return torch.log1p(x)
+
+
+@hazard(lambda n: torch.randn(n, 4))
+class RefusesNan(nn.Module):
+    """A refusal of values that are not numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.isnan(x).any():  # hazard: lost-check
+            raise ValueError("the input has NaN")
+        return self.linear(x)

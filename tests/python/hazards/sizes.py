@@ -136,3 +136,17 @@ class UpsampledByPython(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         size = [2 * int(side) for side in x.shape[-2:]]  # hazard: baked-size
         return nn.functional.interpolate(self.conv(x), size=size, mode="nearest")
+
+
+@hazard(lambda n: torch.randint(0, 30, (n, n + 2)))
+class TruncatedText(nn.Module):
+    """Long texts are cut, and the example is not long."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.longest = nn.Embedding(30, 8), 6
+
+    def forward(self, ids: Tensor) -> Tensor:
+        if ids.shape[1] > self.longest:  # hazard: baked-size
+            ids = ids[:, : self.longest]
+        return self.words(ids).sum(1)
