@@ -1,6 +1,7 @@
-"""What torchship.trace says about the cases; each is traced once."""
+"""What torchship.trace says about the cases; each is traced once, strictly."""
 
 import warnings
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -9,23 +10,38 @@ import torchship
 from hazards.registry import CASES, CLEAN, Case
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """The trace of a case, or the error that refused it."""
+
+    traced: torchship.Traced | None
+    error: torchship.TraceError | None = None
+
+    @property
+    def report(self) -> torchship.Report:
+        return (self.traced or self.error).report
+
+
 @cache
-def _traced(name: str) -> torchship.Traced:
+def _verdict(name: str) -> Verdict:
     [case] = [case for case in CASES + CLEAN if case.name == name]
     with warnings.catch_warnings():
         # A filter of the caller's must not hide anything from the tracer.
         warnings.simplefilter("ignore")
-        return torchship.trace(case.model(), strict=False, **case.arguments())
+        try:
+            return Verdict(torchship.trace(case.model(), **case.arguments()))
+        except torchship.TraceError as error:
+            return Verdict(None, error)
 
 
-def traced(case: Case) -> torchship.Traced:
-    """Return the case's trace, made with `strict=False`."""
-    return _traced(case.name)
+def verdict(case: Case) -> Verdict:
+    """Return what a strict trace of the case came to."""
+    return _verdict(case.name)
 
 
 def matching(case: Case) -> list[torchship.Finding]:
     """Return the findings with the case's code, those on its marked line first."""
-    same = [found for found in traced(case).report.findings if found.code == case.code]
+    same = [found for found in verdict(case).report.findings if found.code == case.code]
     return sorted(same, key=lambda found: not is_at_marker(case, found))
 
 
@@ -37,4 +53,4 @@ def is_at_marker(case: Case, found: torchship.Finding) -> bool:
 
 def accusations(case: Case) -> list[torchship.Finding]:
     """Return the findings that are more than notes."""
-    return [found for found in traced(case).report.findings if found.severity != "note"]
+    return [found for found in verdict(case).report.findings if found.severity != "note"]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hazards.findings import accusations, matching, traced
+from hazards.findings import accusations, matching, verdict
 from hazards.registry import CASES, CLEAN, Case
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "hazards.md"
@@ -18,7 +18,7 @@ def _hazard_row(case: Case) -> str:
 
 def _clean_row(case: Case) -> str:
     found = ", ".join(f"{f.code} at line {f.line}" for f in accusations(case)) or "nothing"
-    agreed = sum(replay.outcome == "agrees" for replay in traced(case).report.replays)
+    agreed = sum(replay.outcome == "agrees" for replay in verdict(case).report.replays)
     return f"| `{case.name}` | {case.about} | {found} | {agreed} |"
 
 
