@@ -12,7 +12,14 @@ from torchship.tracing.arguments import Examples, bind
 from torchship.tracing.examine import Examination, examine, learn
 from torchship.tracing.findings import Report, TraceError, refusal
 from torchship.tracing.replay import Pair, one_line
-from torchship.tracing.script import Function, Method, Trace, as_module, define_mode_methods, trace_methods
+from torchship.tracing.script import (
+    Function,
+    Method,
+    Trace,
+    as_module,
+    define_mode_methods,
+    trace_methods,
+)
 from torchship.tracing.state import seeded
 from torchship.tracing.structure import Structure, UnsupportedValue, flatten
 from torchship.tracing.traced import Options, Traced
@@ -209,9 +216,7 @@ def _own_dynamic(
         return dynamic
     prefix = f"{method}."
     return {
-        key.removeprefix(prefix): value
-        for key, value in dynamic.items()
-        if key.startswith(prefix)
+        key.removeprefix(prefix): value for key, value in dynamic.items() if key.startswith(prefix)
     }
 
 

@@ -156,7 +156,9 @@ def test_branch_of_the_article_is_caught_without_a_warning():
         warnings.simplefilter("ignore")
         with pytest.raises(TraceError) as caught:
             trace(f, torch.ones(3))
-    check_message(caught.value, "lost-branch", "test_trace.py", "if sum(x) > 0:", "torch.jit.script")
+    check_message(
+        caught.value, "lost-branch", "test_trace.py", "if sum(x) > 0:", "torch.jit.script"
+    )
     (found,) = caught.value.report.findings
     assert found.source == "if sum(x) > 0:"
     assert found.line == f.__code__.co_firstlineno + 1
