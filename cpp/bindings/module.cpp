@@ -4,6 +4,7 @@
 #include <pybind11/stl/filesystem.h>
 #include <torchship/torchship.h>
 
+#include "check.h"
 #include "convert.h"
 #include "info.h"
 
@@ -56,10 +57,11 @@ std::filesystem::path path_of(const py::object& path) {
   return py::module_::import("os").attr("fsencode")(path).cast<std::string>();
 }
 
-Model load(const py::object& archive, const std::string& device) {
+Model load(const py::object& archive, const std::string& device, bool validate, bool verify) {
   const std::filesystem::path path = path_of(archive);
   const py::gil_scoped_release release;
-  return Model(path, LoadOptions{.device = parse_device(device)});
+  return Model(path, LoadOptions{
+                         .device = parse_device(device), .validate = validate, .verify = verify});
 }
 
 void raise(const char* name, const Error& error) {
@@ -82,12 +84,13 @@ void translate(std::exception_ptr pending) {
   }
 }
 
-void bind_model(py::module_& module) {
+py::class_<Model> bind_model(py::module_& module) {
   py::class_<ObjectHandle>(module, "Object", "An instance of a TorchScript class: only for handing "
                                              "back to the model it came from.")
       .def("__repr__", [](const ObjectHandle& object) { return "<" + describe(object.value) + ">"; });
-  py::class_<Model>(module, "Model", "A loaded model; see torchship.load().")
-      .def(py::init(&load), py::arg("path"), py::kw_only(), py::arg("device") = "cpu")
+  return py::class_<Model>(module, "Model", "A loaded model; see torchship.load().")
+      .def(py::init(&load), py::arg("path"), py::kw_only(), py::arg("device") = "cpu",
+           py::arg("validate") = true, py::arg("verify") = true)
       .def_property_readonly("info", &Model::info)
       .def_property_readonly("device", [](const Model& model) { return model.device().str(); })
       .def("__call__",
@@ -119,7 +122,8 @@ PYBIND11_MODULE(_core, module) {
   namespace bindings = torchship::bindings;
   py::register_exception_translator(&bindings::translate);
   bindings::bind_info(module);
-  bindings::bind_model(module);
+  py::class_<torchship::Model> model = bindings::bind_model(module);
+  bindings::bind_check(module, model);
   module.def(
       "info",
       [](const py::object& archive) {

@@ -47,17 +47,36 @@ void run_model(const RunOptions& options) {
   if (options.threads > 0) {
     at::set_num_threads(options.threads);
   }
-  const Model model(options.archive, LoadOptions{.device = parse_device(options.device)});
+  const Model model(options.archive, LoadOptions{.device = parse_device(options.device),
+                                                 .validate = options.validate,
+                                                 .verify = options.verify});
   const MethodInfo& method = chosen_method(model.info(), options.method);
   const NamedValues inputs = parse_inputs(method, options.inputs);
   const Value result = model.call(method.name, {}, inputs);
-  const NamedValues outputs = cli::flatten(result);
+  const NamedValues outputs = flatten(result);
   write_outputs(outputs, files);
   if (options.json) {
     std::cout << to_json(result).dump(2) << '\n';
   } else if (files.empty()) {
     print_outputs(std::cout, outputs);
   }
+}
+
+bool run_check(const CheckOptions& options) {
+  if (options.threads > 0) {
+    at::set_num_threads(options.threads);
+  }
+  const Model model(options.archive, LoadOptions{.device = parse_device(options.device),
+                                                 .validate = true,
+                                                 .verify = options.verify});
+  const CheckReport report = model.check();
+  if (options.json) {
+    std::cout << to_json(report).dump(2) << '\n';
+  } else {
+    std::cout << model.info().path.string() << " on " << model.device().str() << "\n\n"
+              << to_string(report);
+  }
+  return report.passed();
 }
 
 }  // namespace torchship::cli

@@ -55,6 +55,28 @@ json items(const std::vector<Value>& values) {
   return list;
 }
 
+json output_check(const OutputCheck& output) {
+  return {{"name", output.name},
+          {"absolute", number(output.absolute)},
+          {"relative", number(output.relative)},
+          {"tolerance",
+           {{"absolute", output.tolerance.absolute}, {"relative", output.tolerance.relative}}},
+          {"passed", output.passed},
+          {"problem", output.problem}};
+}
+
+json sample_check(const SampleCheck& sample) {
+  json outputs = json::array();
+  for (const OutputCheck& output : sample.outputs) {
+    outputs.push_back(output_check(output));
+  }
+  return {{"sample", sample.sample},
+          {"method", sample.method},
+          {"passed", sample.passed()},
+          {"outputs", outputs},
+          {"error", sample.error}};
+}
+
 }  // namespace
 
 json to_json(const Value& value) {
@@ -80,6 +102,22 @@ json to_json(const Value& value) {
     }
     default: return {{"kind", kind}, {"value", describe(value)}};
   }
+}
+
+json to_json(const CheckReport& report) {
+  json samples = json::array();
+  for (const SampleCheck& sample : report.samples) {
+    samples.push_back(sample_check(sample));
+  }
+  json departure;
+  if (const auto& found = report.departure) {
+    departure = {{"operator", found->operator_name},
+                 {"node", found->node},
+                 {"source", found->source},
+                 {"absolute", number(found->absolute)},
+                 {"relative", number(found->relative)}};
+  }
+  return {{"passed", report.passed()}, {"samples", samples}, {"departure", departure}};
 }
 
 }  // namespace torchship::cli

@@ -173,13 +173,21 @@ std::string describe_tensor(const at::Tensor& tensor) {
     return "undefined tensor";
   }
   std::ostringstream out;
-  out << to_string(tensor.scalar_type()) << '[';
+  out << to_string(tensor.scalar_type());
+  if (tensor.is_nested()) {
+    out << " nested tensor";
+    return out.str();
+  }
+  out << '[';
   const char* separator = "";
   for (const std::int64_t size : tensor.sizes()) {
     out << separator << size;
     separator = ", ";
   }
   out << ']';
+  if (tensor.layout() != at::kStrided) {
+    out << " in layout " << tensor.layout();
+  }
   if (!tensor.is_cpu()) {
     out << " on " << tensor.device();
   }

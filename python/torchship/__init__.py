@@ -13,12 +13,21 @@ from torchship._torch_version import installed_torch, require_matching_torch
 from torchship.errors import ArchiveError, DeviceError, EngineError, Error, SignatureError
 
 if TYPE_CHECKING:
-    from torchship._core import MethodInfo, Model, ModelInfo, TensorCount, ValueSpec, info
-    from torchship._load import load
+    from torchship._core import (
+        CheckReport,
+        MethodInfo,
+        Model,
+        ModelInfo,
+        TensorCount,
+        ValueSpec,
+        info,
+    )
+    from torchship._load import check, load
     from torchship._save import save
 
 __all__ = [
     "ArchiveError",
+    "CheckReport",
     "DeviceError",
     "EngineError",
     "Error",
@@ -29,6 +38,7 @@ __all__ = [
     "TensorCount",
     "ValueSpec",
     "__version__",
+    "check",
     "info",
     "load",
     "save",
@@ -36,7 +46,7 @@ __all__ = [
 
 require_matching_torch(installed_torch(), TORCH_VERSION)
 
-_HOMES = {"load": "torchship._load", "save": "torchship._save"}
+_HOMES = {"check": "torchship._load", "load": "torchship._load", "save": "torchship._save"}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,11 @@
 """The compiled module; its names are offered by the package torchship."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 __version__: str
 torch_version: str
@@ -193,16 +196,97 @@ class ModelInfo:
     @property
     def metadata(self) -> dict[str, str]: ...
 
+class Tolerance:
+    """|got - expected| <= absolute + relative * |expected|, element by element."""
+
+    @property
+    def absolute(self) -> float: ...
+    @property
+    def relative(self) -> float: ...
+
+class OutputCheck:
+    """One output of one sample beside what the eager model gave."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def absolute(self) -> float: ...
+    @property
+    def relative(self) -> float: ...
+    @property
+    def tolerance(self) -> Tolerance: ...
+    @property
+    def passed(self) -> bool: ...
+    @property
+    def problem(self) -> str: ...
+
+class SampleCheck:
+    """One golden sample run on this machine."""
+
+    @property
+    def sample(self) -> int: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def outputs(self) -> list[OutputCheck]: ...
+    @property
+    def error(self) -> str: ...
+    @property
+    def passed(self) -> bool: ...
+
+class Departure:
+    """The first operator whose result is not the recorded one."""
+
+    @property
+    def operator_name(self) -> str: ...
+    @property
+    def node(self) -> int: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def absolute(self) -> float: ...
+    @property
+    def relative(self) -> float: ...
+
+class CheckReport:
+    """What a check found; true when everything passed. str() is a table for people."""
+
+    def __bool__(self) -> bool: ...
+    @property
+    def passed(self) -> bool: ...
+    @property
+    def samples(self) -> list[SampleCheck]: ...
+    @property
+    def departure(self) -> Departure | None: ...
+
 class Object:
     """An instance of a TorchScript class: only for handing back to the model it came from."""
 
 class Model:
     """A loaded model: a function from values to a value. Any number of threads may call it."""
 
-    def __init__(self, path: str | os.PathLike[str], *, device: str = "cpu") -> None: ...
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        device: str = "cpu",
+        validate: bool = True,
+        verify: bool = True,
+    ) -> None: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
     def run(self, inputs: dict[str, Any]) -> Any: ...
     def call(self, method: str, *args: Any, **kwargs: Any) -> Any: ...
+    def check(self) -> CheckReport:
+        """Run the archive's samples on this device and compare with the eager model's results.
+
+        The answers of later calls stay what they were, whatever state the model keeps.
+        """
+
+    def _intermediates(
+        self, method: str, inputs: Sequence[Any]
+    ) -> list[tuple[int, int, str, str, Tensor]]:
+        """Give (node, output, operator, source line, tensor) for every operator of one call."""
+
     @property
     def info(self) -> ModelInfo: ...
     @property

@@ -7,7 +7,7 @@
 #include <torchship/error.h>
 
 #include "archive/text.h"
-#include "manifest/specs.h"
+#include "key_text.h"
 
 namespace torchship {
 namespace {
