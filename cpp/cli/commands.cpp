@@ -53,7 +53,7 @@ void run_model(const RunOptions& options) {
   const MethodInfo& method = chosen_method(model.info(), options.method);
   const NamedValues inputs = parse_inputs(method, options.inputs);
   const Value result = model.call(method.name, {}, inputs);
-  const NamedValues outputs = cli::flatten(result);
+  const NamedValues outputs = flatten(result);
   write_outputs(outputs, files);
   if (options.json) {
     std::cout << to_json(result).dump(2) << '\n';

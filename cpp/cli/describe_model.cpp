@@ -119,11 +119,10 @@ std::string describe_methods(const ModelInfo& info) {
 }
 
 std::string format_range(const DimensionRange& range) {
-  std::string text = std::to_string(range.min) + (range.max ? " to " + std::to_string(*range.max)
-                                                            : " and more");
-  if (range.max == range.min) {
-    text = std::to_string(range.min);
-  }
+  const std::string min = std::to_string(range.min);
+  const std::string text = !range.max               ? "at least " + min
+                           : range.max == range.min ? min
+                                                    : min + " to " + std::to_string(*range.max);
   return text + (range.multiple_of > 1 ? ", multiples of " + std::to_string(range.multiple_of) : "");
 }
 

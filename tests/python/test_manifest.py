@@ -106,7 +106,7 @@ def test_info_text(linear):
     text = cli_ok("info", linear())
     for part in (
         "float32[batch, 3]",
-        "1 and more",
+        "at least 1",
         "1, 2, 7",
         "1 synthetic",
         "torch 2.13.0, Python 3.11.2",

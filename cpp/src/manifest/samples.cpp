@@ -7,7 +7,7 @@
 #include <torchship/error.h>
 
 #include "archive/text.h"
-#include "manifest/specs.h"
+#include "key_text.h"
 
 namespace torchship {
 namespace {
@@ -49,9 +49,9 @@ Value bind_value(const SampleValue& value, const TensorTable& tensors) {
 }
 
 /// Compares one sample with the promises of its method; a symbol has one size throughout.
-class SampleCheck {
+class SampleFit {
  public:
-  SampleCheck(const MethodInfo& method, std::string place)
+  SampleFit(const MethodInfo& method, std::string place)
       : method_(method), place_(std::move(place)), sizes_(method.dimensions.size()) {}
 
   void check(const ValueSpec& spec, const Value& value, const std::string& where) {
@@ -147,15 +147,15 @@ std::vector<Sample> bind_samples(const Manifest& manifest, const ModelInfo& info
       throw ArchiveError(here + ": does not fit the method " + quote(described.info.method));
     }
     const TensorTable table(tensors, here);
-    SampleCheck check(*method, here);
+    SampleFit fit(*method, here);
     Sample& sample = samples.emplace_back();
     sample.method = method->name;
     for (std::size_t k = 0; k < described.inputs.size(); ++k) {
       sample.inputs.push_back(bind_value(described.inputs[k], table));
-      check.check(method->inputs[k], sample.inputs[k], ".inputs[" + std::to_string(k) + "]");
+      fit.check(method->inputs[k], sample.inputs[k], ".inputs[" + std::to_string(k) + "]");
     }
     sample.output = bind_value(described.output, table);
-    check.check(method->output, sample.output, ".output");
+    fit.check(method->output, sample.output, ".output");
   }
   return samples;
 }

@@ -1,9 +1,9 @@
 #include "manifest/specs.h"
 
-#include <algorithm>
 #include <array>
-#include <charconv>
 #include <set>
+
+#include "key_text.h"
 
 namespace torchship {
 namespace {
@@ -187,20 +187,6 @@ ValueSpec parse_input(const Field& field, const SpecParser& parser) {
 }
 
 }  // namespace
-
-std::string key_text(const Value& key) {
-  switch (key.kind()) {
-    case Kind::string: return key.string();
-    case Kind::boolean: return key.boolean() ? "True" : "False";
-    case Kind::integer: return std::to_string(key.integer());
-    default: {
-      std::array<char, 32> digits{};
-      const auto end =
-          std::to_chars(digits.data(), digits.data() + digits.size(), key.floating()).ptr;
-      return std::string(digits.data(), end);
-    }
-  }
-}
 
 MethodInfo parse_method(const Field& field) {
   MethodInfo method;

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <string>
-
 #include <torchship/info.h>
 
 #include "manifest/field.h"
@@ -14,8 +12,5 @@ MethodInfo parse_method(const Field& field);
 
 /// Reads a value of a sample. Throws ArchiveError.
 SampleValue parse_value(const Field& field);
-
-/// How a dict's key names its member in ValueSpec::members: numbers in decimal.
-std::string key_text(const Value& key);
 
 }  // namespace torchship
