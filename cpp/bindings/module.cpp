@@ -4,7 +4,9 @@
 #include <pybind11/stl/filesystem.h>
 #include <torchship/torchship.h>
 
+#include "check.h"
 #include "convert.h"
+#include "info.h"
 
 namespace py = pybind11;
 
@@ -55,10 +57,11 @@ std::filesystem::path path_of(const py::object& path) {
   return py::module_::import("os").attr("fsencode")(path).cast<std::string>();
 }
 
-Model load(const py::object& archive, const std::string& device) {
+Model load(const py::object& archive, const std::string& device, bool validate, bool verify) {
   const std::filesystem::path path = path_of(archive);
   const py::gil_scoped_release release;
-  return Model(path, LoadOptions{.device = parse_device(device)});
+  return Model(path, LoadOptions{
+                         .device = parse_device(device), .validate = validate, .verify = verify});
 }
 
 void raise(const char* name, const Error& error) {
@@ -81,51 +84,13 @@ void translate(std::exception_ptr pending) {
   }
 }
 
-void bind_info(py::module_& module) {
-  py::class_<ValueSpec>(module, "ValueSpec")
-      .def_readonly("name", &ValueSpec::name)
-      .def_property_readonly("kind", [](const ValueSpec& spec) { return to_string(spec.kind); })
-      .def_readonly("type", &ValueSpec::type)
-      .def_readonly("optional", &ValueSpec::optional)
-      .def_readonly("has_default", &ValueSpec::has_default)
-      .def_readonly("items", &ValueSpec::items)
-      .def_property_readonly("traced_dtype",
-                             [](const ValueSpec& spec) -> std::optional<std::string_view> {
-                               if (spec.traced_dtype) return to_string(*spec.traced_dtype);
-                               return std::nullopt;
-                             })
-      .def_readonly("traced_shape", &ValueSpec::traced_shape)
-      .def("__repr__", [](const ValueSpec& spec) {
-        return "<ValueSpec " + spec.name + ": " + spec.type + ">";
-      });
-  py::class_<MethodInfo>(module, "MethodInfo")
-      .def_readonly("name", &MethodInfo::name)
-      .def_readonly("inputs", &MethodInfo::inputs)
-      .def_readonly("output", &MethodInfo::output)
-      .def("__str__", [](const MethodInfo& method) { return to_string(method); })
-      .def("__repr__", [](const MethodInfo& method) { return "<" + to_string(method) + ">"; });
-  py::class_<TensorCount>(module, "TensorCount")
-      .def_readonly("tensors", &TensorCount::tensors)
-      .def_readonly("elements", &TensorCount::elements)
-      .def_readonly("bytes", &TensorCount::bytes);
-  py::class_<ModelInfo>(module, "ModelInfo")
-      .def_readonly("path", &ModelInfo::path)
-      .def_readonly("format", &ModelInfo::format)
-      .def_readonly("format_version", &ModelInfo::format_version)
-      .def_readonly("class_name", &ModelInfo::class_name)
-      .def_readonly("file_size", &ModelInfo::file_size)
-      .def_readonly("methods", &ModelInfo::methods)
-      .def_readonly("default_method", &ModelInfo::default_method)
-      .def_readonly("parameters", &ModelInfo::parameters)
-      .def_readonly("buffers", &ModelInfo::buffers);
-}
-
-void bind_model(py::module_& module) {
+py::class_<Model> bind_model(py::module_& module) {
   py::class_<ObjectHandle>(module, "Object", "An instance of a TorchScript class: only for handing "
                                              "back to the model it came from.")
       .def("__repr__", [](const ObjectHandle& object) { return "<" + describe(object.value) + ">"; });
-  py::class_<Model>(module, "Model", "A loaded model; see torchship.load().")
-      .def(py::init(&load), py::arg("path"), py::kw_only(), py::arg("device") = "cpu")
+  return py::class_<Model>(module, "Model", "A loaded model; see torchship.load().")
+      .def(py::init(&load), py::arg("path"), py::kw_only(), py::arg("device") = "cpu",
+           py::arg("validate") = true, py::arg("verify") = true)
       .def_property_readonly("info", &Model::info)
       .def_property_readonly("device", [](const Model& model) { return model.device().str(); })
       .def("__call__",
@@ -157,7 +122,8 @@ PYBIND11_MODULE(_core, module) {
   namespace bindings = torchship::bindings;
   py::register_exception_translator(&bindings::translate);
   bindings::bind_info(module);
-  bindings::bind_model(module);
+  py::class_<torchship::Model> model = bindings::bind_model(module);
+  bindings::bind_check(module, model);
   module.def(
       "info",
       [](const py::object& archive) {

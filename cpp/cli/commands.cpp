@@ -5,6 +5,7 @@
 #include <ATen/Parallel.h>
 #include <torchship/torchship.h>
 
+#include "describe_model.h"
 #include "inputs.h"
 #include "json.h"
 #include "outputs.h"
@@ -33,7 +34,9 @@ const MethodInfo& chosen_method(const ModelInfo& info, const std::string& name) 
 void run_info(const InfoOptions& options) {
   const ModelInfo info = read_info(options.archive);
   if (options.json) {
-    std::cout << to_json(info).dump(2) << '\n';
+    // ASCII only: nothing out of the file reaches the terminal as it is.
+    constexpr auto kReplace = nlohmann::ordered_json::error_handler_t::replace;
+    std::cout << to_json(info).dump(2, ' ', /*ensure_ascii=*/true, kReplace) << '\n';
   } else {
     std::cout << describe_model(info);
   }
@@ -44,7 +47,9 @@ void run_model(const RunOptions& options) {
   if (options.threads > 0) {
     at::set_num_threads(options.threads);
   }
-  const Model model(options.archive, LoadOptions{.device = parse_device(options.device)});
+  const Model model(options.archive, LoadOptions{.device = parse_device(options.device),
+                                                 .validate = options.validate,
+                                                 .verify = options.verify});
   const MethodInfo& method = chosen_method(model.info(), options.method);
   const NamedValues inputs = parse_inputs(method, options.inputs);
   const Value result = model.call(method.name, {}, inputs);
@@ -55,6 +60,23 @@ void run_model(const RunOptions& options) {
   } else if (files.empty()) {
     print_outputs(std::cout, outputs);
   }
+}
+
+bool run_check(const CheckOptions& options) {
+  if (options.threads > 0) {
+    at::set_num_threads(options.threads);
+  }
+  const Model model(options.archive, LoadOptions{.device = parse_device(options.device),
+                                                 .validate = true,
+                                                 .verify = options.verify});
+  const CheckReport report = model.check();
+  if (options.json) {
+    std::cout << to_json(report).dump(2) << '\n';
+  } else {
+    std::cout << model.info().path.string() << " on " << model.device().str() << "\n\n"
+              << to_string(report);
+  }
+  return report.passed();
 }
 
 }  // namespace torchship::cli

@@ -55,51 +55,29 @@ json items(const std::vector<Value>& values) {
   return list;
 }
 
-json count(const TensorCount& tensors) {
-  return {{"tensors", tensors.tensors}, {"elements", tensors.elements}, {"bytes", tensors.bytes}};
+json output_check(const OutputCheck& output) {
+  return {{"name", output.name},
+          {"absolute", number(output.absolute)},
+          {"relative", number(output.relative)},
+          {"tolerance",
+           {{"absolute", output.tolerance.absolute}, {"relative", output.tolerance.relative}}},
+          {"passed", output.passed},
+          {"problem", output.problem}};
 }
 
-json spec(const ValueSpec& value) {
-  json object = {{"name", value.name},
-                 {"kind", to_string(value.kind)},
-                 {"type", value.type},
-                 {"optional", value.optional},
-                 {"has_default", value.has_default}};
-  if (value.traced_dtype && value.traced_shape) {
-    object["traced_dtype"] = to_string(*value.traced_dtype);
-    object["traced_shape"] = *value.traced_shape;
+json sample_check(const SampleCheck& sample) {
+  json outputs = json::array();
+  for (const OutputCheck& output : sample.outputs) {
+    outputs.push_back(output_check(output));
   }
-  for (const ValueSpec& item : value.items) {
-    object["items"].push_back(spec(item));
-  }
-  return object;
-}
-
-json method(const MethodInfo& info) {
-  json inputs = json::array();
-  for (const ValueSpec& input : info.inputs) {
-    inputs.push_back(spec(input));
-  }
-  return {{"name", info.name}, {"inputs", inputs}, {"output", spec(info.output)}};
+  return {{"sample", sample.sample},
+          {"method", sample.method},
+          {"passed", sample.passed()},
+          {"outputs", outputs},
+          {"error", sample.error}};
 }
 
 }  // namespace
-
-json to_json(const ModelInfo& info) {
-  json methods = json::array();
-  for (const MethodInfo& each : info.methods) {
-    methods.push_back(method(each));
-  }
-  return {{"path", info.path.string()},
-          {"format", info.format},
-          {"format_version", info.format_version},
-          {"class", info.class_name},
-          {"file_size", info.file_size},
-          {"default_method", info.default_method},
-          {"methods", methods},
-          {"parameters", count(info.parameters)},
-          {"buffers", count(info.buffers)}};
-}
 
 json to_json(const Value& value) {
   const std::string kind(to_string(value.kind()));
@@ -124,6 +102,22 @@ json to_json(const Value& value) {
     }
     default: return {{"kind", kind}, {"value", describe(value)}};
   }
+}
+
+json to_json(const CheckReport& report) {
+  json samples = json::array();
+  for (const SampleCheck& sample : report.samples) {
+    samples.push_back(sample_check(sample));
+  }
+  json departure;
+  if (const auto& found = report.departure) {
+    departure = {{"operator", found->operator_name},
+                 {"node", found->node},
+                 {"source", found->source},
+                 {"absolute", number(found->absolute)},
+                 {"relative", number(found->relative)}};
+  }
+  return {{"passed", report.passed()}, {"samples", samples}, {"departure", departure}};
 }
 
 }  // namespace torchship::cli

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <torchship/check.h>
 #include <torchship/info.h>
 #include <torchship/value.h>
 
@@ -9,5 +10,6 @@ namespace torchship::cli {
 /// The objects that --json prints; docs/cli.md is their description. Keys keep their order.
 nlohmann::ordered_json to_json(const ModelInfo& info);
 nlohmann::ordered_json to_json(const Value& value);
+nlohmann::ordered_json to_json(const CheckReport& report);
 
 }  // namespace torchship::cli

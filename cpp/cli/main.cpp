@@ -5,6 +5,7 @@
 #include <torchship/torchship.h>
 
 #include "commands.h"
+#include "printable.h"
 #include "usage_error.h"
 
 namespace {
@@ -16,6 +17,23 @@ constexpr int kBadUsage = 2;
 
 void add_archive(CLI::App& command, std::string& archive) {
   command.add_option("archive", archive, "The model's archive")->required()->type_name("FILE");
+}
+
+void add_device(CLI::App& command, std::string& device) {
+  command.add_option("--device", device, "cpu, cuda or cuda:N")
+      ->type_name("DEVICE")
+      ->capture_default_str();
+}
+
+void add_threads(CLI::App& command, int& threads) {
+  command.add_option("--threads", threads, "Threads that one operator may use")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1024));
+}
+
+void add_no_verify(CLI::App& command, bool& verify) {
+  command.add_flag("--no-verify{false}", verify,
+                   "Do not compare the file's records with their digests");
 }
 
 void add_info(CLI::App& app) {
@@ -43,15 +61,26 @@ void add_run(CLI::App& app) {
                    "them")
       ->type_name("[NAME=]FILE")
       ->allow_extra_args(false);
-  command->add_option("--device", options->device, "cpu, cuda or cuda:N")
-      ->type_name("DEVICE")
-      ->capture_default_str();
   command->add_option("--method", options->method, "The method to call")->type_name("NAME");
-  command->add_option("--threads", options->threads, "Threads that one operator may use")
-      ->type_name("N")
-      ->check(CLI::Range(1, 1024));
+  add_device(*command, options->device);
+  add_threads(*command, options->threads);
+  command->add_flag("--no-validate{false}", options->validate,
+                    "Do not compare the inputs with what the archive promises");
+  add_no_verify(*command, options->verify);
   command->add_flag("--json", options->json, "Print a JSON object");
   command->callback([options] { run_model(*options); });
+}
+
+void add_check(CLI::App& app, int& status) {
+  auto options = std::make_shared<CheckOptions>();
+  CLI::App* command = app.add_subcommand(
+      "check", "Run the archive's samples here and compare with the results they had at home");
+  add_archive(*command, options->archive);
+  add_device(*command, options->device);
+  add_threads(*command, options->threads);
+  add_no_verify(*command, options->verify);
+  command->add_flag("--json", options->json, "Print a JSON object");
+  command->callback([options, &status] { status = run_check(*options) ? 0 : kFailed; });
 }
 
 /// CLI11 alone would say that a command is missing, and not name the wrong one.
@@ -63,9 +92,9 @@ void require_known(const CLI::App& app, const std::string& word) {
 }
 
 int report(const std::string& message, const std::string& hint, int status) {
-  std::cerr << "torchship: error: " << message << '\n';
+  std::cerr << "torchship: error: " << printable(message) << '\n';
   if (!hint.empty()) {
-    std::cerr << "torchship: hint: " << hint << '\n';
+    std::cerr << "torchship: hint: " << printable(hint) << '\n';
   }
   return status;
 }
@@ -78,13 +107,15 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   add_info(app);
   add_run(app);
+  int status = 0;
+  add_check(app, status);
   try {
     if (argc > 1) {
       require_known(app, argv[1]);
     }
     app.parse(argc, argv);
     std::cout.flush();
-    return std::cout ? 0 : report("standard output cannot be written", "", kFailed);
+    return std::cout ? status : report("standard output cannot be written", "", kFailed);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) {
       return app.exit(error);  // --help and --version

@@ -8,29 +8,6 @@
 namespace torchship::cli {
 namespace {
 
-std::string key_text(const Value& key) {
-  return key.kind() == Kind::string ? key.string() : format_scalar(key);
-}
-
-void add_leaves(const Value& value, const std::string& name, NamedValues& leaves) {
-  const std::string prefix = name.empty() ? "" : name + ".";
-  switch (value.kind()) {
-    case Kind::list:
-    case Kind::tuple:
-      for (std::size_t i = 0; i < value.size(); ++i) {
-        const bool has_names = value.kind() == Kind::tuple && !value.names().empty();
-        add_leaves(value[i], prefix + (has_names ? value.names()[i] : std::to_string(i)), leaves);
-      }
-      break;
-    case Kind::dict:
-      for (const auto& [key, item] : value.entries()) {
-        add_leaves(item, prefix + key_text(key), leaves);
-      }
-      break;
-    default: leaves.emplace_back(name.empty() ? "output" : name, value);
-  }
-}
-
 std::string names_of(const NamedValues& outputs) {
   std::string names;
   for (const auto& [name, value] : outputs) {
@@ -75,12 +52,6 @@ std::vector<OutputFile> parse_outputs(const std::vector<std::string>& arguments)
     files.push_back(std::move(file));
   }
   return files;
-}
-
-NamedValues flatten(const Value& result) {
-  NamedValues leaves;
-  add_leaves(result, "", leaves);
-  return leaves;
 }
 
 void write_outputs(const NamedValues& outputs, const std::vector<OutputFile>& files) {

@@ -18,10 +18,6 @@ struct OutputFile {
 /// Reads "[NAME=]FILE" arguments. Throws UsageError.
 std::vector<OutputFile> parse_outputs(const std::vector<std::string>& arguments);
 
-/// The leaves of a result with their names: "output" for a single value, dict keys, field names or
-/// numbers for containers, joined by dots for nested ones.
-NamedValues flatten(const Value& result);
-
 /// Writes tensors to the files; each file is whole or not there. Throws UsageError for an unknown
 /// name or an output that is no tensor, ArchiveError when a file cannot be written.
 void write_outputs(const NamedValues& outputs, const std::vector<OutputFile>& files);

@@ -7,6 +7,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "printable.h"
+
 namespace torchship::cli {
 namespace {
 
@@ -60,63 +62,22 @@ std::string format_nested(const at::Tensor& tensor, bool whole, const std::strin
   return text + "]";
 }
 
-std::string format_bytes(std::int64_t bytes) {
-  constexpr std::array kUnits = {"bytes", "kB", "MB", "GB", "TB"};
-  double amount = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  for (; amount >= 1000 && unit + 1 < kUnits.size(); ++unit) {
-    amount /= 1000;
-  }
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), unit == 0 ? "%.0f %s" : "%.1f %s", amount, kUnits[unit]);
-  return text.data();
-}
-
-std::string format_count(const TensorCount& count) {
-  return count.tensors == 0 ? "none"
-                            : std::to_string(count.elements) + " in " +
-                                  std::to_string(count.tensors) +
-                                  (count.tensors == 1 ? " tensor, " : " tensors, ") +
-                                  format_bytes(count.bytes);
-}
-
-std::string traced_with(const ValueSpec& spec) {
-  if (!spec.traced_dtype || !spec.traced_shape) {
-    return "";
-  }
-  std::string text = std::string(to_string(*spec.traced_dtype)) + "[";
-  for (std::size_t i = 0; i < spec.traced_shape->size(); ++i) {
-    text += (i == 0 ? "" : ", ") + std::to_string((*spec.traced_shape)[i]);
-  }
-  return text + "]";
-}
-
-void add_method(const MethodInfo& method, bool is_default,
-                std::vector<std::vector<std::string>>& rows) {
-  std::string name = method.name + (is_default ? " *" : "");
-  for (const ValueSpec& input : method.inputs) {
-    rows.push_back({name, input.name, input.type + (input.has_default ? " = ..." : ""),
-                    traced_with(input)});
-    name.clear();
-  }
-  rows.push_back({name, "->", method.output.type, ""});
-}
-
 }  // namespace
 
-std::string align(const std::vector<std::vector<std::string>>& rows) {
+std::string align(std::vector<std::vector<std::string>> rows) {
   std::vector<std::size_t> widths;
-  for (const auto& row : rows) {
+  for (auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
     for (std::size_t i = 0; i < row.size(); ++i) {
-      widths[i] = std::max(widths[i], row[i].size());
+      row[i] = printable(row[i]);
+      widths[i] = std::max(widths[i], characters(row[i]));
     }
   }
   std::string text;
   for (const auto& row : rows) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
-      line += row[i] + std::string(widths[i] - row[i].size() + 2, ' ');
+      line += row[i] + std::string(widths[i] - characters(row[i]) + 2, ' ');
     }
     text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
   }
@@ -139,21 +100,6 @@ std::string format_scalar(const Value& value) {
 std::string format_tensor(const at::Tensor& tensor) {
   const at::Tensor here = tensor.is_quantized() ? tensor.dequantize() : tensor;
   return format_nested(here.cpu().to_dense(), here.numel() <= kWholeElements, "");
-}
-
-std::string describe_model(const ModelInfo& info) {
-  std::string text = info.path.string() + "\n";
-  text += align({{"format", info.format + ", version " + std::to_string(info.format_version)},
-                 {"class", info.class_name},
-                 {"size", format_bytes(info.file_size)},
-                 {"parameters", format_count(info.parameters)},
-                 {"buffers", format_count(info.buffers)}});
-  std::vector<std::vector<std::string>> rows = {{"method", "input", "type", "traced with"}};
-  for (const MethodInfo& method : info.methods) {
-    add_method(method, method.name == info.default_method, rows);
-  }
-  text += "\n" + align(rows);
-  return text + (info.default_method.empty() ? "" : "\n* where plain calls go\n");
 }
 
 }  // namespace torchship::cli

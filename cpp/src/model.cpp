@@ -1,9 +1,11 @@
 #include <torchship/model.h>
 
+#include "check.h"
 #include "device.h"
 #include "engines/engine.h"
 #include "libtorch_version.h"
 #include "model_file.h"
+#include "promises.h"
 #include "signature.h"
 
 namespace torchship {
@@ -11,18 +13,21 @@ namespace torchship {
 class Model::Impl {
  public:
   Impl(const std::filesystem::path& archive, const LoadOptions& options)
-      : device_(options.device) {
+      : options_(options) {
     require_matching_libtorch();
     require_device(options.device);
-    const std::unique_ptr<const ModelFile> file = open_model(archive);
-    info_ = file->info();
-    engine_ = file->load(info_, options);
+    file_ = open_model(archive);
+    if (options.verify) {
+      file_->verify();
+    }
+    info_ = file_->info();
+    engine_ = file_->load(info_, options);
     default_method_ = info_.find(info_.default_method);
     name_ = info_.path.string();
   }
 
   const ModelInfo& info() const noexcept { return info_; }
-  at::Device device() const noexcept { return device_; }
+  at::Device device() const noexcept { return options_.device; }
 
   const MethodInfo& default_method() const {
     if (default_method_ == nullptr) {
@@ -42,10 +47,26 @@ class Model::Impl {
 
   Value run(const MethodInfo& method, const std::vector<Value>& inputs,
             const NamedValues& named) const {
-    return engine_->run(method, bind_inputs(name_, method, inputs, named));
+    return engine_->run(method, bind(method, inputs, named));
   }
 
+  std::vector<Intermediate> intermediates(const MethodInfo& method,
+                                          const std::vector<Value>& inputs) const {
+    return engine_->intermediates(method, bind(method, inputs, {}));
+  }
+
+  CheckReport check() const { return check_model(*file_, info_, options_, *engine_); }
+
  private:
+  BoundInputs bind(const MethodInfo& method, const std::vector<Value>& inputs,
+                   const NamedValues& named) const {
+    BoundInputs bound = bind_inputs(name_, method, inputs, named);
+    if (options_.validate) {
+      require_promises(name_, method, bound);
+    }
+    return bound;
+  }
+
   std::string method_names() const {
     std::string names;
     for (const MethodInfo& method : info_.methods) {
@@ -54,7 +75,8 @@ class Model::Impl {
     return names.empty() ? "none" : names;
   }
 
-  at::Device device_;
+  LoadOptions options_;
+  std::unique_ptr<const ModelFile> file_;  ///< Stays open for check().
   ModelInfo info_;
   std::string name_;  ///< How messages name the model.
   std::unique_ptr<const Engine> engine_;
@@ -79,6 +101,13 @@ Value Model::run(const NamedValues& inputs) const {
 Value Model::call(std::string_view method, const std::vector<Value>& inputs,
                   const NamedValues& named) const {
   return impl_->run(impl_->method(method), inputs, named);
+}
+
+CheckReport Model::check() const { return impl_->check(); }
+
+std::vector<Intermediate> Model::intermediates(std::string_view method,
+                                               const std::vector<Value>& inputs) const {
+  return impl_->intermediates(impl_->method(method), inputs);
 }
 
 }  // namespace torchship

@@ -157,6 +157,11 @@ std::string_view to_string(at::ScalarType dtype) noexcept {
     case at::ScalarType::QInt8: return "qint8";
     case at::ScalarType::QUInt8: return "quint8";
     case at::ScalarType::QInt32: return "qint32";
+    case at::ScalarType::Float8_e4m3fn: return "float8_e4m3fn";
+    case at::ScalarType::Float8_e4m3fnuz: return "float8_e4m3fnuz";
+    case at::ScalarType::Float8_e5m2: return "float8_e5m2";
+    case at::ScalarType::Float8_e5m2fnuz: return "float8_e5m2fnuz";
+    case at::ScalarType::Float8_e8m0fnu: return "float8_e8m0fnu";
     default: return c10::toString(dtype);
   }
 }
@@ -168,13 +173,21 @@ std::string describe_tensor(const at::Tensor& tensor) {
     return "undefined tensor";
   }
   std::ostringstream out;
-  out << to_string(tensor.scalar_type()) << '[';
+  out << to_string(tensor.scalar_type());
+  if (tensor.is_nested()) {
+    out << " nested tensor";
+    return out.str();
+  }
+  out << '[';
   const char* separator = "";
   for (const std::int64_t size : tensor.sizes()) {
     out << separator << size;
     separator = ", ";
   }
   out << ']';
+  if (tensor.layout() != at::kStrided) {
+    out << " in layout " << tensor.layout();
+  }
   if (!tensor.is_cpu()) {
     out << " on " << tensor.device();
   }

@@ -13,8 +13,16 @@ from torchship._torch_version import installed_torch, require_matching_torch
 from torchship.errors import ArchiveError, DeviceError, EngineError, Error, SignatureError
 
 if TYPE_CHECKING:
-    from torchship._core import MethodInfo, Model, ModelInfo, TensorCount, ValueSpec, info
-    from torchship._load import load
+    from torchship._core import (
+        CheckReport,
+        MethodInfo,
+        Model,
+        ModelInfo,
+        TensorCount,
+        ValueSpec,
+        info,
+    )
+    from torchship._load import check, load
     from torchship._save import save
     from torchship._trace import trace
     from torchship.tracing.dimensions import Dim
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArchiveError",
+    "CheckReport",
     "DeviceError",
     "Dim",
     "EngineError",
@@ -38,6 +47,7 @@ __all__ = [
     "Traced",
     "ValueSpec",
     "__version__",
+    "check",
     "info",
     "load",
     "save",
@@ -52,6 +62,7 @@ _HOMES = {
     "Report": "torchship.tracing.findings",
     "TraceError": "torchship.tracing.findings",
     "Traced": "torchship.tracing.traced",
+    "check": "torchship._load",
     "load": "torchship._load",
     "save": "torchship._save",
     "trace": "torchship._trace",

@@ -1,8 +1,11 @@
 """The compiled module; its names are offered by the package torchship."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 __version__: str
 torch_version: str
@@ -19,6 +22,50 @@ class TensorCount:
     def elements(self) -> int: ...
     @property
     def bytes(self) -> int: ...
+
+class ModuleSize:
+    """One module of the model, without the modules inside it."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def class_name(self) -> str: ...
+    @property
+    def parameters(self) -> TensorCount: ...
+    @property
+    def buffers(self) -> TensorCount: ...
+
+class Dimension:
+    """One dimension of a tensor that a manifest describes."""
+
+    @property
+    def size(self) -> int:
+        """The only size allowed; -1 where `symbol` says more, or any will do."""
+    @property
+    def symbol(self) -> int:
+        """Index into MethodInfo.dimensions, or -1."""
+
+class DimensionRange:
+    """A size that may vary from call to call, and is the same throughout a call."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def min(self) -> int: ...
+    @property
+    def max(self) -> int | None: ...
+    @property
+    def multiple_of(self) -> int: ...
+    @property
+    def tried(self) -> list[int]: ...
+
+class Tolerance:
+    """How far a result may be from the recorded one."""
+
+    @property
+    def absolute(self) -> float: ...
+    @property
+    def relative(self) -> float: ...
 
 class ValueSpec:
     """What a value at a method's boundary must be; a tree."""
@@ -39,6 +86,19 @@ class ValueSpec:
     def traced_dtype(self) -> str | None: ...
     @property
     def traced_shape(self) -> list[int] | None: ...
+    @property
+    def dtype(self) -> str | None: ...
+    @property
+    def shape(self) -> list[Dimension] | None: ...
+    @property
+    def members(self) -> list[ValueSpec] | None: ...
+    @property
+    def has_constant(self) -> bool: ...
+    @property
+    def constant(self) -> Any:
+        """The only value that the model was traced with, where `has_constant`."""
+    @property
+    def tolerance(self) -> Tolerance | None: ...
 
 class MethodInfo:
     """One callable method of a model."""
@@ -49,6 +109,54 @@ class MethodInfo:
     def inputs(self) -> list[ValueSpec]: ...
     @property
     def output(self) -> ValueSpec: ...
+    @property
+    def dimensions(self) -> list[DimensionRange]: ...
+
+class Finding:
+    """Something that the tracer or the linter found."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def severity(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def hint(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def file(self) -> str: ...
+    @property
+    def line(self) -> int: ...
+    @property
+    def source(self) -> str: ...
+
+class Producer:
+    """Who wrote the file."""
+
+    @property
+    def torchship(self) -> str: ...
+    @property
+    def torch(self) -> str: ...
+    @property
+    def python(self) -> str: ...
+
+class SampleInfo:
+    """A golden sample: inputs, and what the eager model made of them."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def origin(self) -> str: ...
+
+class EngineInfo:
+    """A compiled engine inside the archive."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def target(self) -> dict[str, str]: ...
 
 class ModelInfo:
     """What an archive says about itself."""
@@ -71,6 +179,85 @@ class ModelInfo:
     def parameters(self) -> TensorCount: ...
     @property
     def buffers(self) -> TensorCount: ...
+    @property
+    def modules(self) -> list[ModuleSize]: ...
+    @property
+    def manifest_version(self) -> int: ...
+    @property
+    def producer(self) -> Producer: ...
+    @property
+    def findings(self) -> list[Finding]: ...
+    @property
+    def samples(self) -> list[SampleInfo]: ...
+    @property
+    def has_intermediates(self) -> bool: ...
+    @property
+    def engines(self) -> list[EngineInfo]: ...
+    @property
+    def metadata(self) -> dict[str, str]: ...
+
+class Tolerance:
+    """|got - expected| <= absolute + relative * |expected|, element by element."""
+
+    @property
+    def absolute(self) -> float: ...
+    @property
+    def relative(self) -> float: ...
+
+class OutputCheck:
+    """One output of one sample beside what the eager model gave."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def absolute(self) -> float: ...
+    @property
+    def relative(self) -> float: ...
+    @property
+    def tolerance(self) -> Tolerance: ...
+    @property
+    def passed(self) -> bool: ...
+    @property
+    def problem(self) -> str: ...
+
+class SampleCheck:
+    """One golden sample run on this machine."""
+
+    @property
+    def sample(self) -> int: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def outputs(self) -> list[OutputCheck]: ...
+    @property
+    def error(self) -> str: ...
+    @property
+    def passed(self) -> bool: ...
+
+class Departure:
+    """The first operator whose result is not the recorded one."""
+
+    @property
+    def operator_name(self) -> str: ...
+    @property
+    def node(self) -> int: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def absolute(self) -> float: ...
+    @property
+    def relative(self) -> float: ...
+
+class CheckReport:
+    """What a check found; true when everything passed. str() is a table for people."""
+
+    def __bool__(self) -> bool: ...
+    @property
+    def passed(self) -> bool: ...
+    @property
+    def samples(self) -> list[SampleCheck]: ...
+    @property
+    def departure(self) -> Departure | None: ...
 
 class Object:
     """An instance of a TorchScript class: only for handing back to the model it came from."""
@@ -78,10 +265,28 @@ class Object:
 class Model:
     """A loaded model: a function from values to a value. Any number of threads may call it."""
 
-    def __init__(self, path: str | os.PathLike[str], *, device: str = "cpu") -> None: ...
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        device: str = "cpu",
+        validate: bool = True,
+        verify: bool = True,
+    ) -> None: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
     def run(self, inputs: dict[str, Any]) -> Any: ...
     def call(self, method: str, *args: Any, **kwargs: Any) -> Any: ...
+    def check(self) -> CheckReport:
+        """Run the archive's samples on this device and compare with the eager model's results.
+
+        The answers of later calls stay what they were, whatever state the model keeps.
+        """
+
+    def _intermediates(
+        self, method: str, inputs: Sequence[Any]
+    ) -> list[tuple[int, int, str, str, Tensor]]:
+        """Give (node, output, operator, source line, tensor) for every operator of one call."""
+
     @property
     def info(self) -> ModelInfo: ...
     @property

@@ -12,7 +12,14 @@ from torchship.tracing.arguments import Examples, bind
 from torchship.tracing.examine import Examination, examine, learn
 from torchship.tracing.findings import Report, TraceError, refusal
 from torchship.tracing.replay import Pair, one_line
-from torchship.tracing.script import Function, Method, Trace, as_module, trace_methods
+from torchship.tracing.script import (
+    Function,
+    Method,
+    Trace,
+    as_module,
+    define_mode_methods,
+    trace_methods,
+)
 from torchship.tracing.state import seeded
 from torchship.tracing.structure import Structure, UnsupportedValue, flatten
 from torchship.tracing.traced import Options, Traced
@@ -94,6 +101,8 @@ def trace(
     pairs = [_first_call(subject, method, seed) for method in given]
     calls = [learn(pair) for pair in pairs]
     traced = _trace(subject, pairs, seed)
+    if mode == "both":
+        define_mode_methods(traced)
     report = Report()
     examinations: dict[str, Examination] = {}
     for pair, called in zip(pairs, calls, strict=True):
@@ -113,7 +122,7 @@ def _trace(subject: nn.Module, pairs: Sequence[Pair], seed: int) -> Trace:
     if isinstance(subject, torch.jit.ScriptModule):
         return Trace(subject)
     methods = [pair.method for pair in pairs]
-    inputs = {method.name: method.arguments.tensors for method in methods}
+    inputs = {m.name: [t.detach().clone() for t in m.arguments.tensors] for m in methods}
     try:
         with torch.no_grad(), seeded(seed), contextlib.ExitStack() as undone:
             for pair in pairs:
@@ -207,9 +216,7 @@ def _own_dynamic(
         return dynamic
     prefix = f"{method}."
     return {
-        key.removeprefix(prefix): value
-        for key, value in dynamic.items()
-        if key.startswith(prefix)
+        key.removeprefix(prefix): value for key, value in dynamic.items() if key.startswith(prefix)
     }
 
 

@@ -36,7 +36,7 @@ ValueSpec optional(ValueSpec made) {
 }
 
 MethodInfo forward(std::vector<ValueSpec> inputs) {
-  return {.name = "forward", .inputs = std::move(inputs), .output = tensor()};
+  return {.name = "forward", .inputs = std::move(inputs), .output = tensor(), .dimensions = {}};
 }
 
 /// The message of the SignatureError for these inputs; empty when they fit.

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <ATen/core/Tensor.h>
 #include <torchship/export.h>
 #include <torchship/info.h>
 
@@ -39,6 +40,15 @@ struct Departure {
   double relative = 0;
 };
 
+/// The result of one operator of a method's inlined graph.
+struct Intermediate {
+  std::size_t node = 0;    ///< Position among the graph's top-level nodes.
+  std::size_t output = 0;  ///< Which result of the node.
+  std::string operator_name;
+  std::string source;      ///< "net.py:12"; empty when the archive does not tell. Not recorded.
+  at::Tensor value;
+};
+
 /// What Model::check() found.
 struct CheckReport {
   std::vector<SampleCheck> samples;
@@ -47,5 +57,8 @@ struct CheckReport {
 
   TORCHSHIP_EXPORT bool passed() const noexcept;
 };
+
+/// The report for people: a line for each output, then what failed and where.
+TORCHSHIP_EXPORT std::string to_string(const CheckReport& report);
 
 }  // namespace torchship

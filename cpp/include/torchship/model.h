@@ -64,6 +64,12 @@ class TORCHSHIP_EXPORT Model {
   /// model that fails on a sample is reported, not thrown.
   CheckReport check() const;
 
+  /// The result of every operator of one call, as far as it gives a tensor, as it was right after
+  /// the operator ran; on the CPU. All of them are held at once. Changes the state of a model that
+  /// keeps some, as a call does.
+  std::vector<Intermediate> intermediates(std::string_view method,
+                                          const std::vector<Value>& inputs) const;
+
  private:
   class Impl;
   std::shared_ptr<const Impl> impl_;

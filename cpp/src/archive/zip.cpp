@@ -9,14 +9,10 @@
 #include <torchship/error.h>
 
 #include "archive/crc32.h"
+#include "archive/inflate.h"
 #include "archive/little_endian.h"
 #include "archive/text.h"
 #include "archive/zip_format.h"
-
-// LibTorch exports its copy of miniz, but ships no header for it.
-extern "C" std::size_t tinfl_decompress_mem_to_mem(void* out, std::size_t out_length,
-                                                   const void* in, std::size_t in_length,
-                                                   int flags);
 
 namespace torchship {
 namespace {
@@ -26,6 +22,9 @@ using namespace zip_format;
 constexpr std::uint16_t kEncrypted = 1u << 0 | 1u << 6 | 1u << 13;
 /// The most that deflate can shrink anything: 258 bytes to two bits, and some for short input.
 constexpr std::uint64_t kMostDeflated = 1032;
+
+/// How much of a record is in memory at once when it is streamed.
+constexpr std::uint64_t kPiece = 1 << 20;
 
 constexpr const char* kDamagedHint = "The file is damaged: copy or download it again.";
 
@@ -283,16 +282,6 @@ void check_layout(const File& file, const std::vector<ZipEntry>& entries,
   }
 }
 
-std::string inflate(const File& file, const ZipEntry& entry, std::string_view deflated) {
-  std::string bytes(entry.size, '\0');
-  const std::size_t size = tinfl_decompress_mem_to_mem(bytes.data(), bytes.size(), deflated.data(),
-                                                       deflated.size(), /*flags=*/0);
-  if (size != bytes.size()) {
-    refuse(file, entry.name, "does not inflate to " + std::to_string(entry.size) + " bytes");
-  }
-  return bytes;
-}
-
 }  // namespace
 
 ZipReader::ZipReader(std::shared_ptr<const File> file) : file_(std::move(file)) {
@@ -305,6 +294,8 @@ ZipReader::ZipReader(std::shared_ptr<const File> file) : file_(std::move(file)) 
     }
   }
   check_layout(*file_, entries_, directory.offset);
+  has_sums_ = std::any_of(entries_.begin(), entries_.end(),
+                          [](const ZipEntry& entry) { return entry.crc32 != 0; });
 }
 
 bool ZipReader::recognises(const File& file) { return find_end_record(file).has_value(); }
@@ -325,14 +316,43 @@ std::string ZipReader::read(const ZipEntry& entry, std::uint64_t limit) const {
                std::to_string(limit) + " allowed here",
            /*hint=*/"");
   }
-  std::string bytes = file_->read(data_offset(entry), entry.compressed_size);
-  if (entry.deflated) bytes = inflate(*file_, entry, bytes);
-  if (crc32(bytes) != entry.crc32) {
-    refuse(*file_, entry.name, "is damaged: its checksum does not match",
-           "Copy or download the file again. If it was saved by torch.save(), do so without "
-           "torch.serialization.set_crc32_options(False).");
+  if (!entry.deflated) {
+    std::string bytes = file_->read(data_offset(entry), entry.size);
+    check_sum(entry, crc32(bytes));
+    return bytes;
   }
+  std::string bytes;
+  stream(entry, [&](std::string_view piece) { bytes += piece; });
   return bytes;
+}
+
+void ZipReader::stream(const ZipEntry& entry,
+                       const std::function<void(std::string_view)>& take) const {
+  std::uint32_t sum = 0;
+  const auto pass = [&](std::string_view bytes) {
+    sum = crc32(bytes, sum);
+    take(bytes);
+  };
+  const std::uint64_t start = data_offset(entry);
+  if (entry.deflated) {
+    if (!inflate(file_->read(start, entry.compressed_size), entry.size, pass)) {
+      refuse(*file_, entry.name, "does not inflate to " + std::to_string(entry.size) + " bytes");
+    }
+  } else {
+    std::string piece(std::min(entry.size, kPiece), '\0');
+    for (std::uint64_t done = 0; done < entry.size; done += piece.size()) {
+      piece.resize(std::min(entry.size - done, kPiece));
+      file_->read(start + done, std::span<char>(piece));
+      pass(piece);
+    }
+  }
+  check_sum(entry, sum);
+}
+
+void ZipReader::check_sum(const ZipEntry& entry, std::uint32_t sum) const {
+  if (has_sums_ && sum != entry.crc32) {
+    refuse(*file_, entry.name, "is damaged: its checksum does not match");
+  }
 }
 
 }  // namespace torchship

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -50,9 +51,16 @@ class ZipReader {
   /// The record's bytes, inflated, with its CRC checked. Records above `limit` bytes are refused
   /// before anything is allocated.
   std::string read(const ZipEntry& entry, std::uint64_t limit) const;
+  /// Hands the record's bytes, inflated, to `take` piece by piece, with its CRC checked at the end.
+  /// Memory for a compressed record is bounded by its compressed size.
+  void stream(const ZipEntry& entry, const std::function<void(std::string_view)>& take) const;
 
  private:
+  void check_sum(const ZipEntry& entry, std::uint32_t sum) const;
+
   std::shared_ptr<const File> file_;
+  /// Some writers can be told not to compute CRCs and leave zeros in all records.
+  bool has_sums_ = false;
   std::vector<ZipEntry> entries_;
   std::unordered_map<std::string_view, std::size_t> by_name_;
 };

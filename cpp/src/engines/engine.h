@@ -22,9 +22,12 @@ class Engine {
   virtual Value run(const MethodInfo& method, const BoundInputs& inputs) const = 0;
 
   /// The result of every operator of one call, as far as it gives a tensor, as it was right after
-  /// the operator ran. For finding out where a result departs. Throws EngineError.
+  /// the operator ran; on the CPU. For finding out where a result departs. Throws EngineError.
   virtual std::vector<Intermediate> intermediates(const MethodInfo& method,
                                                   const BoundInputs& inputs) const = 0;
+
+  /// Whether a call may change what later calls give.
+  virtual bool keeps_state() const noexcept = 0;
 };
 
 }  // namespace torchship

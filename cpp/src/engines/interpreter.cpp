@@ -8,10 +8,10 @@
 
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/jit/ir/alias_analysis.h>
-#include <torch/csrc/jit/passes/inliner.h>
-#include <torch/csrc/jit/runtime/interpreter.h>
 #include <torchship/error.h>
 
+#include "engines/intermediates.h"
+#include "engines/program.h"
 #include "engines/results.h"
 #include "torchscript/convert.h"
 #include "torchscript/message.h"
@@ -20,22 +20,6 @@ namespace torchship {
 namespace {
 
 namespace jit = torch::jit;
-
-/// A function of the module, inlined and ready to run.
-struct Program {
-  Program(const jit::Function& function, std::shared_ptr<jit::Graph> inlined)
-      : schema(function.getSchema()), graph(std::move(inlined)), code(graph, function.name()) {}
-
-  c10::FunctionSchema schema;
-  std::shared_ptr<jit::Graph> graph;
-  jit::Code code;
-};
-
-Program make_program(jit::Function& function) {
-  std::shared_ptr<jit::Graph> graph = jit::toGraphFunction(function).graph()->copy();
-  jit::Inline(*graph);
-  return Program(function, std::move(graph));
-}
 
 template <typename Visit>
 void for_each_node(jit::Block* block, const Visit& visit) {
@@ -177,12 +161,10 @@ class Interpreter final : public Engine {
   }
 
   Value run(const MethodInfo& method, const BoundInputs& inputs) const override {
-    std::unique_lock<std::mutex> turn(state_, std::defer_lock);
-    if (stateful_) {
-      turn.lock();
-    }
+    const std::unique_lock<std::mutex> turn = wait_for_turn();
     try {
-      const c10::IValue result = compute(method, inputs);
+      const c10::IValue result =
+          compute(programs_.at(method.name), method, inputs).front();
       const std::optional<at::Device> device = first_device(inputs);
       // State that a call replaced is the model's own too.
       const Storages fresh = stateful_ ? storages_of(module_, programs_) : Storages();
@@ -197,7 +179,27 @@ class Interpreter final : public Engine {
     }
   }
 
+  std::vector<Intermediate> intermediates(const MethodInfo& method,
+                                          const BoundInputs& inputs) const override {
+    const std::unique_lock<std::mutex> turn = wait_for_turn();
+    try {
+      Recording recording(programs_.at(method.name));
+      return recording.finish(compute(recording.program(), method, inputs));
+    } catch (const Error&) {
+      throw;
+    } catch (const std::exception& error) {
+      fail(method, inputs, error);
+    }
+  }
+
+  bool keeps_state() const noexcept override { return stateful_; }
+
  private:
+  /// Calls of a model that keeps state come one at a time.
+  std::unique_lock<std::mutex> wait_for_turn() const {
+    return stateful_ ? std::unique_lock(state_) : std::unique_lock<std::mutex>();
+  }
+
   void add_program(const std::string& name) {
     const auto method = module_.find_method(name);
     if (!method) {
@@ -219,51 +221,49 @@ class Interpreter final : public Engine {
     }
   }
 
-  c10::IValue compute(const MethodInfo& method, const BoundInputs& inputs) const {
+  /// What the program leaves on the stack: its result, and whatever else it returns.
+  std::vector<c10::IValue> compute(const Program& program, const MethodInfo& method,
+                                   const BoundInputs& inputs) const {
     const c10::InferenceMode inference;
-    const Program& program = programs_.at(method.name);
-    std::vector<c10::IValue> arguments;
-    arguments.reserve(inputs.size() + 1);
-    arguments.emplace_back(module_._ivalue());
+    std::vector<c10::IValue> stack;
+    stack.reserve(inputs.size() + 1);
+    stack.emplace_back(module_._ivalue());
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       const c10::Argument& argument = program.schema.arguments()[i + 1];
-      arguments.push_back(inputs[i] == nullptr ? *argument.default_value()
-                                               : to_ivalue(*inputs[i], argument.type(), device_));
+      stack.push_back(inputs[i] == nullptr ? argument.default_value().value_or(c10::IValue())
+                                           : to_ivalue(*inputs[i], argument.type(), device_));
     }
-    const bool hooked = method.name == "forward" && !(before_.empty() && after_.empty());
-    return hooked ? call_hooked(program, std::move(arguments))
-                  : call(program, std::move(arguments));
-  }
-
-  static c10::IValue call(const Program& program, std::vector<c10::IValue> stack) {
-    jit::InterpreterState(program.code).run(stack);
-    return std::move(stack.back());
+    if (method.name == "forward" && !(before_.empty() && after_.empty())) {
+      run_hooked(program, stack);
+    } else {
+      program.run(stack);
+    }
+    return stack;
   }
 
   /// As torch.nn.Module calls them: a hook may replace the inputs or the result.
-  c10::IValue call_hooked(const Program& forward, std::vector<c10::IValue> arguments) const {
+  void run_hooked(const Program& forward, std::vector<c10::IValue>& stack) const {
     const c10::IValue self = module_._ivalue();
     c10::IValue inputs =
-        c10::ivalue::Tuple::create(std::vector<c10::IValue>(arguments.begin() + 1, arguments.end()));
+        c10::ivalue::Tuple::create(std::vector<c10::IValue>(stack.begin() + 1, stack.end()));
     for (const Program& hook : before_) {
-      c10::IValue replaced = call(hook, {self, inputs});
+      c10::IValue replaced = hook.call({self, inputs});
       if (!replaced.isNone()) {
         inputs = replaced.isTuple() ? std::move(replaced)
                                     : c10::IValue(c10::ivalue::Tuple::create({replaced}));
       }
     }
-    std::vector<c10::IValue> stack{self};
+    stack = {self};
     for (const c10::IValue& input : inputs.toTupleRef().elements()) {
       stack.push_back(input);
     }
-    c10::IValue result = call(forward, std::move(stack));
+    forward.run(stack);
     for (const Program& hook : after_) {
-      c10::IValue replaced = call(hook, {self, inputs, result});
+      c10::IValue replaced = hook.call({self, inputs, stack.front()});
       if (!replaced.isNone()) {
-        result = std::move(replaced);
+        stack.front() = std::move(replaced);
       }
     }
-    return result;
   }
 
   [[noreturn]] void fail(const MethodInfo& method, const BoundInputs& inputs,

@@ -157,7 +157,8 @@ const jit::ClassDef& Code::require(const std::string& class_name) {
 }
 
 MethodInfo Code::method(const jit::Def& definition, const jit::ScriptTypeParser& types) {
-  MethodInfo method{.name = definition.name().name(), .inputs = {}, .output = {}};
+  MethodInfo method;
+  method.name = definition.name().name();
   const auto parameters = definition.decl().params();
   for (auto it = parameters.begin(); it != parameters.end(); ++it) {
     const jit::Param parameter = *it;
@@ -205,6 +206,11 @@ std::vector<MethodInfo> Code::methods(const std::string& class_name) {
 std::vector<std::string> Code::parameters(const std::string& class_name) {
   const jit::ClassDef* tree = find(class_name);
   return tree == nullptr ? std::vector<std::string>() : listed(*tree, "__parameters__");
+}
+
+bool Code::is_module(const std::string& class_name) {
+  const jit::ClassDef* tree = find(class_name);
+  return tree == nullptr || tree->superclass().present();
 }
 
 }  // namespace torchship

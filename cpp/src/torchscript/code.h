@@ -34,6 +34,9 @@ class Code {
   /// The names of a module class's own parameters, without its submodules'.
   std::vector<std::string> parameters(const std::string& class_name);
 
+  /// Whether a class is a module's; one without code is taken for one.
+  bool is_module(const std::string& class_name);
+
  private:
   class TypeResolver;
 

@@ -7,6 +7,8 @@
 
 #include <c10/util/Exception.h>
 
+#include "torchscript/source.h"
+
 namespace torchship {
 namespace {
 
@@ -85,51 +87,10 @@ std::string one_line(std::string_view text) {
   return joined.empty() ? "LibTorch gave no reason" : joined;
 }
 
-bool is_torch_source(std::string_view path) {
-  return path.find("packages/torch/") != std::string_view::npos ||
-         path.find("packages\\torch\\") != std::string_view::npos;
-}
-
-/// The place in `File "net.py", line 12` or, as the tracer writes it, `net.py(12): forward`.
-std::string place_in(std::string_view line) {
-  line = trim(line);
-  const bool scripted = line.starts_with("File \"");
-  const std::size_t path_start = scripted ? 6 : 0;
-  const std::string_view between = scripted ? "\", line " : "(";
-  const std::size_t path_end = line.find(between, path_start);
-  if (path_end == std::string_view::npos || (!scripted && line.find("): ") < path_end)) {
-    return {};
-  }
-  const std::string_view number = line.substr(path_end + between.size());
-  const std::size_t digits = std::min(number.find_first_not_of("0123456789"), number.size());
-  if (digits == 0 || (!scripted && !number.substr(digits).starts_with("): "))) {
-    return {};
-  }
-  return std::string(line.substr(path_start, path_end - path_start)) + ":" +
-         std::string(number.substr(0, digits));
-}
-
-/// The innermost line of the original code that is the user's own and not PyTorch's.
+/// The user's own line among the frames of the original code.
 std::string source_line(std::string_view text) {
   const std::size_t original = text.find("original code");
-  if (original == std::string_view::npos) {
-    return {};
-  }
-  text.remove_prefix(original);
-  std::string found;
-  std::string found_in_torch;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::string place = place_in(text.substr(0, end));
-    if (!place.empty()) {
-      // Scripted frames are listed from the outermost, traced ones from the innermost.
-      const bool traced = text.substr(0, end).find("File \"") == std::string_view::npos;
-      std::string& slot = is_torch_source(place) ? found_in_torch : found;
-      slot = traced && !slot.empty() ? slot : place;
-    }
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return found.empty() ? found_in_torch : found;
+  return original == std::string_view::npos ? std::string() : user_line(text.substr(original));
 }
 
 }  // namespace

@@ -3,6 +3,10 @@
 #include <torchship/error.h>
 
 #include "engines/interpreter.h"
+#include "files/safetensors.h"
+#include "manifest/digests.h"
+#include "manifest/overlay.h"
+#include "manifest/samples.h"
 #include "torchscript/describe.h"
 #include "torchscript/guard.h"
 #include "torchscript/load.h"
@@ -14,7 +18,18 @@ namespace {
 /// Code and descriptions are small next to weights; anything above this is an attack.
 constexpr std::uint64_t kLargestRecord = std::uint64_t{1} << 30;
 
+const std::string kManifest(kManifestRecord);
+const std::string kSamples = "extra/torchship/samples.safetensors";
+const std::string kIntermediates = "extra/torchship/intermediates.safetensors";
+
 }  // namespace
+
+TorchScriptFile::TorchScriptFile(ZipReader zip, std::string folder)
+    : zip_(std::move(zip)), folder_(std::move(folder)) {
+  if (const ZipEntry* entry = find(kManifest)) {
+    manifest_ = parse_manifest(zip_.read(*entry, kLargestManifest), place(kManifest));
+  }
+}
 
 std::string TorchScriptFile::place(const std::string& name) const {
   return this->name() + ": " + name;
@@ -33,7 +48,52 @@ ModelInfo TorchScriptFile::info() const {
   ModelInfo info = describe_torchscript(*this);
   info.path = zip_.file().path();
   info.file_size = static_cast<std::int64_t>(zip_.file().size());
+  if (manifest_) {
+    overlay(*manifest_, place(kManifest), info);
+  }
   return info;
+}
+
+void TorchScriptFile::verify() const {
+  if (manifest_) {
+    verify_digests(zip_, folder_, *manifest_);
+    return;
+  }
+  for (const ZipEntry& entry : zip_.entries()) {
+    zip_.stream(entry, [](std::string_view) {});
+  }
+}
+
+NamedTensors TorchScriptFile::read_tensors(const std::string& name) const {
+  const ZipEntry* entry = find(name);
+  if (entry == nullptr) {
+    return {};
+  }
+  if (entry->deflated) {
+    const std::string bytes = zip_.read(*entry, kLargestRecord);
+    return read_safetensors(byte_source(bytes, place(name)));
+  }
+  const std::uint64_t start = zip_.data_offset(*entry);
+  return read_safetensors({.name = place(name),
+                           .size = entry->size,
+                           .read = [&](std::uint64_t offset, std::span<char> out) {
+                             zip_.file().read(start + offset, out);
+                           }});
+}
+
+std::vector<Sample> TorchScriptFile::samples(const ModelInfo& info) const {
+  if (!manifest_ || manifest_->samples.empty()) {
+    return {};
+  }
+  return bind_samples(*manifest_, info, read_tensors(kSamples), place(kManifest));
+}
+
+std::optional<Intermediates> TorchScriptFile::intermediates(const ModelInfo&) const {
+  if (!manifest_ || !manifest_->intermediates) {
+    return std::nullopt;
+  }
+  return bind_intermediates(*manifest_->intermediates, read_tensors(kIntermediates),
+                            place(kManifest));
 }
 
 std::unique_ptr<const Engine> TorchScriptFile::load(const ModelInfo& info,

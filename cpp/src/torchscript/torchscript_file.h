@@ -1,9 +1,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
+#include <torchship/tensor_file.h>
+
 #include "archive/zip.h"
+#include "manifest/manifest.h"
 #include "model_file.h"
 
 namespace torchship {
@@ -11,11 +15,14 @@ namespace torchship {
 /// The TorchScript front end: an archive of torch.jit.save, of R torch's jit_save, or of ours.
 class TorchScriptFile final : public ModelFile {
  public:
-  /// `folder` is the one that all records of the zip are in, with its slash.
-  TorchScriptFile(ZipReader zip, std::string folder)
-      : zip_(std::move(zip)), folder_(std::move(folder)) {}
+  /// `folder` is the one that all records of the zip are in, with its slash. Reads the manifest, if
+  /// there is one. Throws ArchiveError.
+  TorchScriptFile(ZipReader zip, std::string folder);
 
   ModelInfo info() const override;
+  void verify() const override;
+  std::vector<Sample> samples(const ModelInfo& info) const override;
+  std::optional<Intermediates> intermediates(const ModelInfo& info) const override;
   std::unique_ptr<const Engine> load(const ModelInfo& info,
                                      const LoadOptions& options) const override;
 
@@ -34,8 +41,12 @@ class TorchScriptFile final : public ModelFile {
   std::string place(const std::string& name) const;
 
  private:
+  /// The tensors of a .safetensors record; none if it is not there.
+  NamedTensors read_tensors(const std::string& name) const;
+
   ZipReader zip_;
   std::string folder_;
+  std::optional<Manifest> manifest_;
 };
 
 }  // namespace torchship

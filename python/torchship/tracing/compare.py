@@ -40,7 +40,9 @@ def compare(expected: Any, got: Any, name: str = "the result") -> Difference:
         pairs = [(a, b, f"{name}[{i}]") for i, (a, b) in enumerate(items)]
     elif isinstance(expected, float) and isinstance(got, float):
         options = {"dtype": torch.float64}
-        return _compare_tensors(torch.tensor(expected, **options), torch.tensor(got, **options), name)
+        return _compare_tensors(
+            torch.tensor(expected, **options), torch.tensor(got, **options), name
+        )
     else:
         return Difference("") if expected == got else _other(expected, got, name)
     largest = 0.0

@@ -189,7 +189,9 @@ def sizes_to_try(dimension: Dimension) -> list[int]:
     high = declared.max if declared and declared.max is not None else max(wanted)
     limits = [low, high] if declared else []
     inside = [s for s in wanted + limits if low <= s <= high and s != size and s >= 0]
-    return sorted(set(inside) - ({0} if low == 0 and not (declared and declared.min == 0) else set()))
+    return sorted(
+        set(inside) - ({0} if low == 0 and not (declared and declared.min == 0) else set())
+    )
 
 
 def settle_range(dimension: Dimension, refused: Sequence[int], works: Works) -> None:

@@ -24,6 +24,7 @@ from torchship.tracing.places import random_line
 from torchship.tracing.replay import Comparison, Pair
 from torchship.tracing.state import Calls, GlobalState, calls_of
 
+
 @dataclass
 class Examination:
     """What is known of one method."""
@@ -119,9 +120,7 @@ def _dimensions(pair: Pair, dynamic: Mapping[str, Any] | None) -> list[Dimension
 
 
 def _sizes(made: Examination, changed_sizes: Sizes) -> dict[str, int]:
-    return {
-        each.name: changed_sizes.get(each.members[0], each.size) for each in made.dimensions
-    }
+    return {each.name: changed_sizes.get(each.members[0], each.size) for each in made.dimensions}
 
 
 def _values(made: Examination) -> Iterator[Comparison]:
@@ -136,9 +135,7 @@ def _values(made: Examination) -> Iterator[Comparison]:
             )
 
 
-def _own_replays(
-    made: Examination, replay: Sequence[Sequence[Tensor]]
-) -> Iterator[Comparison]:
+def _own_replays(made: Examination, replay: Sequence[Sequence[Tensor]]) -> Iterator[Comparison]:
     for number, tensors in enumerate(replay):
         sizes: Sizes = {
             member: tensors[member[0]].shape[member[1]]
@@ -210,7 +207,9 @@ def _refused_limits(
     limits = [] if declared is None else [declared.min, declared.max]
     for size in refused:
         if size in limits:
-            reason = next(c.eager.error for c in made.comparisons if c.inputs == f"{dimension.name}={size}")
+            reason = next(
+                c.eager.error for c in made.comparisons if c.inputs == f"{dimension.name}={size}"
+            )
             yield finding(
                 "refused-size",
                 "error",

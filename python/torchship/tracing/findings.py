@@ -31,6 +31,12 @@ class Finding:
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What tells findings apart: the place of what changes results, the words of the rest."""
+        words = "" if self.file and self.severity == "error" else self.message
+        return (self.code, self.file, str(self.line), words)
+
     def brief(self) -> str:
         """One line: the code, the place, the reason and the author's text."""
         where = f" at {self.file}:{self.line}" if self.file else ""
@@ -99,10 +105,10 @@ class Report:
 
     def add(self, found: Iterable[Finding]) -> None:
         """Add findings, one for each code and line, the gravest first."""
+        known = {each.identity for each in self.findings}
         for each in found:
-            known = {(f.code, f.file, f.line, f.message if not f.file else "") for f in self.findings}
-            key = (each.code, each.file, each.line, each.message if not each.file else "")
-            if key not in known:
+            if each.identity not in known:
+                known.add(each.identity)
                 self.findings.append(each)
         self.findings.sort(key=lambda each: SEVERITIES.index(each.severity))
 

@@ -39,9 +39,7 @@ def _positive(value: Any) -> bool:
 def _training(node: torch._C.Node, method: Method, what: str) -> Finding:
     severity = "note" if method.training else "error"
     when = "" if method.training else " although the model is in eval mode"
-    return finding(
-        "train-mode", severity, what + when, place=place_of(node), method=method.name
-    )
+    return finding("train-mode", severity, what + when, place=place_of(node), method=method.name)
 
 
 def _random(node: torch._C.Node, method: Method) -> Finding:

@@ -5,7 +5,15 @@ from collections.abc import Iterator, Sequence
 from torchship.tracing.findings import Finding, finding
 from torchship.tracing.graph_hazards import graph_findings, unused_inputs, writer_of
 from torchship.tracing.observe import Escape, Observation, first_difference
-from torchship.tracing.places import Place, changing_line, is_branch, is_check, line_with, parameter_place, place_of
+from torchship.tracing.places import (
+    Place,
+    changing_line,
+    is_branch,
+    is_check,
+    line_with,
+    parameter_place,
+    place_of,
+)
 from torchship.tracing.replay import Comparison, Pair
 from torchship.tracing.state import Called, Change
 
@@ -187,7 +195,9 @@ def _code_of(escape: Escape, sizes_changed: bool) -> str:
     # Inputs of the example's sizes: then it is the data that a size inside depends on.
     if escape.origin == "size" and sizes_changed:
         return "baked-size"
-    if escape.kind in ("bool", "iteration") or (escape.place is not None and is_branch(escape.place)):
+    if escape.kind in ("bool", "iteration") or (
+        escape.place is not None and is_branch(escape.place)
+    ):
         return "lost-branch"
     return "baked-value"
 

@@ -132,9 +132,7 @@ def resized(
     shapes = [list(example.shape) for example in examples]
     for (tensor, dimension), size in sizes.items():
         shapes[tensor][dimension] = size
-    made = [
-        fresh(example, shape, random) for example, shape in zip(examples, shapes, strict=True)
-    ]
+    made = [fresh(example, shape, random) for example, shape in zip(examples, shapes, strict=True)]
     yield made
     if any(not _is_real(example) and example.dtype != torch.bool for example in examples):
         yield [_descending(tensor) for tensor in made]

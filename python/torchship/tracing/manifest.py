@@ -88,9 +88,7 @@ def _is_inside(
 
 def _method(examination: Examination, options: Options) -> Json:
     method = examination.pair.method
-    symbols = {
-        member: each.name for each in examination.dimensions for member in each.members
-    }
+    symbols = {member: each.name for each in examination.dimensions for member in each.members}
     names = _input_names(method.name, method.arguments.names, options)
     inputs = [
         {"name": name, **_spec(structure, _InputLeaf(method.arguments.tensors, symbols))}
@@ -160,7 +158,9 @@ class _OutputLeaf:
             return {}
         absolute, relative = map(float, given)
         if not all(math.isfinite(each) and each >= 0 for each in (absolute, relative)):
-            raise ValueError(f"tolerance of {path or 'output'}: {given!r} is no (absolute, relative)")
+            raise ValueError(
+                f"tolerance of {path or 'output'}: {given!r} is no (absolute, relative)"
+            )
         return {"tolerance": {"absolute": absolute, "relative": relative}}
 
 

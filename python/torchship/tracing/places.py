@@ -98,9 +98,7 @@ def _statements(file: str) -> list[ast.stmt]:
 
 def _innermost(place: Place) -> ast.stmt | None:
     """The statement that begins last among those that a line belongs to."""
-    holding = [
-        each for each in _statements(place.file) if each.lineno <= place.line <= _end(each)
-    ]
+    holding = [each for each in _statements(place.file) if each.lineno <= place.line <= _end(each)]
     return max(holding, key=lambda each: each.lineno, default=None)
 
 

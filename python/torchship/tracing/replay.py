@@ -113,7 +113,9 @@ class Pair:
             difference = compare(eager.result, traced.result)
         return Comparison(inputs, tensors, sizes, eager, difference, **kind)
 
-    def _run(self, call: Callable[..., Any], tensors: Sequence[Tensor], seed: int | None) -> Outcome:
+    def _run(
+        self, call: Callable[..., Any], tensors: Sequence[Tensor], seed: int | None
+    ) -> Outcome:
         own = [tensor.detach().clone() for tensor in tensors]
         with self.undone(), seeded(self.seed if seed is None else seed), silenced():
             return _outcome(lambda: self._limit.run(lambda: call(own)))
@@ -154,5 +156,7 @@ def one_line(error: Exception) -> str:
     """The reason of an exception, without LibTorch's tracebacks."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     # LibTorch puts the interpreter's traceback first and the reason last.
-    reason = next((line for line in reversed(lines) if "Error: " in line), lines[0] if lines else "")
+    reason = next(
+        (line for line in reversed(lines) if "Error: " in line), lines[0] if lines else ""
+    )
     return f"{type(error).__name__}: {reason}"[:300]

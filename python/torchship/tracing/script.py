@@ -148,6 +148,31 @@ def trace_methods(
     return Trace(traced)
 
 
+_MODE_METHODS = """
+def train(self, mode: Optional[List[bool]] = None) -> List[bool]:
+    self.training = True if mode is None else mode[0]
+    return [self.training]
+
+def eval(self) -> List[bool]:
+    self.training = False
+    return [False]
+
+def is_training(self) -> List[bool]:
+    return [self.training]
+"""
+"""What R torch asks a module with the methods `evalforward` and `trainforward` before each call."""
+
+
+def define_mode_methods(trace: Trace) -> None:
+    _compile(trace.module, _MODE_METHODS, {})
+
+
+def _compile(module: torch.jit.ScriptModule, source: str, classes: Mapping[str, type]) -> None:
+    # As ScriptModule.define() does, which would look for the classes in its caller's frame.
+    inner = getattr(module, "_actual_script_module", module)
+    inner._c._define(inner._concrete_type, source, classes.get)
+
+
 def _trace_function(function: Callable[..., Any], inputs: tuple[Any, ...]) -> Scripted:
     return torch.jit.trace(function, inputs, check_trace=False, strict=False, _store_inputs=False)
 
@@ -156,9 +181,7 @@ def _define(module: torch.jit.ScriptModule, method: Method, traced: Structure) -
     """Give the module a scripted method with the original's signature."""
     output = with_live_numbers(method.output, traced)
     source, types = wrapper_source(method.name, FLAT + method.name, method.arguments, output)
-    # As ScriptModule.define() does, which would look for the classes in its caller's frame.
-    inner = getattr(module, "_actual_script_module", module)
-    inner._c._define(inner._concrete_type, source, types.get)
+    _compile(module, source, types)
 
 
 @contextlib.contextmanager

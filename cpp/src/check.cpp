@@ -1,0 +1,154 @@
+#include "check.h"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include <torchship/error.h>
+
+#include "compare.h"
+#include "promises.h"
+#include "signature.h"
+
+namespace torchship {
+namespace {
+
+/// The samples of one model, and what they run on.
+class Check {
+ public:
+  Check(const ModelFile& file, const ModelInfo& info, const LoadOptions& options,
+        const Engine& engine)
+      : file_(file), info_(info), options_(options), engine_(engine), name_(info.path.string()) {}
+
+  CheckReport run() const {
+    const std::vector<Sample> samples = file_.samples(info_);
+    if (samples.empty()) {
+      throw ArchiveError(name_ + ": holds no samples to check",
+                         "torchship.trace(...).save(path) writes them");
+    }
+    CheckReport report;
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      report.samples.push_back(check_sample(samples[i], i));
+    }
+    if (!report.passed()) {
+      report.departure = find_departure(samples, report);
+    }
+    return report;
+  }
+
+ private:
+  /// Calls `action` with an engine in the state that the file holds.
+  template <typename Action>
+  auto on_engine(const Action& action) const {
+    const std::unique_ptr<const Engine> own =
+        engine_.keeps_state() ? file_.load(info_, options_) : nullptr;
+    return action(own != nullptr ? *own : engine_);
+  }
+
+  const MethodInfo& method_of(const Sample& sample) const {
+    if (const MethodInfo* method = info_.find(sample.method)) {
+      return *method;
+    }
+    throw ArchiveError(name_ + ": a sample is of the method '" + sample.method +
+                       "', which the model does not have");
+  }
+
+  SampleCheck check_sample(const Sample& sample, std::size_t index) const {
+    const MethodInfo& method = method_of(sample);
+    SampleCheck result{.sample = index, .method = sample.method, .outputs = {}, .error = {}};
+    try {
+      const BoundInputs inputs = bind_inputs(name_, method, sample.inputs, {});
+      if (options_.validate) {
+        require_promises(name_, method, inputs);
+      }
+      const Value got =
+          on_engine([&](const Engine& engine) { return engine.run(method, inputs); });
+      result.outputs = compare(got, sample.output, method.output);
+    } catch (const SignatureError& error) {
+      result.error = error.message();
+    } catch (const EngineError& error) {
+      result.error = error.message();
+    }
+    return result;
+  }
+
+  std::optional<Departure> find_departure(const std::vector<Sample>& samples,
+                                          const CheckReport& report) const {
+    const std::optional<Intermediates> recorded = file_.intermediates(info_);
+    if (!recorded || recorded->sample >= samples.size() ||
+        report.samples[recorded->sample].passed()) {
+      return std::nullopt;
+    }
+    const Sample& sample = samples[recorded->sample];
+    const MethodInfo& method = method_of(sample);
+    try {
+      const BoundInputs inputs = bind_inputs(name_, method, sample.inputs, {});
+      return first_departure(on_engine([&](const Engine& engine) {
+                               return engine.intermediates(method, inputs);
+                             }),
+                             recorded->values);
+    } catch (const SignatureError&) {
+      return std::nullopt;  // The sample's own error says it.
+    } catch (const EngineError&) {
+      return std::nullopt;
+    }
+  }
+
+  static std::optional<Departure> first_departure(const std::vector<Intermediate>& here,
+                                                  const std::vector<Intermediate>& recorded) {
+    std::map<std::pair<std::size_t, std::size_t>, const Intermediate*> by_position;
+    for (const Intermediate& value : recorded) {
+      by_position.emplace(std::pair(value.node, value.output), &value);
+    }
+    for (const Intermediate& got : here) {
+      const auto found = by_position.find({got.node, got.output});
+      if (found == by_position.end() || found->second->operator_name != got.operator_name) {
+        continue;
+      }
+      const Difference difference = compare_results(got.value, found->second->value);
+      if (!difference.within) {
+        return Departure{.operator_name = got.operator_name,
+                         .node = got.node,
+                         .source = got.source,
+                         .absolute = difference.absolute,
+                         .relative = difference.relative};
+      }
+    }
+    return std::nullopt;
+  }
+
+  static Difference compare_results(const at::Tensor& got, const at::Tensor& expected) {
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    if (got.scalar_type() != expected.scalar_type() || got.sizes() != expected.sizes()) {
+      return {.absolute = kInfinity, .relative = kInfinity, .within = false};
+    }
+    return compare_tensors(got, expected, default_tolerance(expected.scalar_type()));
+  }
+
+  const ModelFile& file_;
+  const ModelInfo& info_;
+  const LoadOptions& options_;
+  const Engine& engine_;
+  std::string name_;
+};
+
+}  // namespace
+
+bool SampleCheck::passed() const noexcept {
+  return error.empty() && std::all_of(outputs.begin(), outputs.end(),
+                                      [](const OutputCheck& output) { return output.passed; });
+}
+
+bool CheckReport::passed() const noexcept {
+  return std::all_of(samples.begin(), samples.end(),
+                     [](const SampleCheck& sample) { return sample.passed(); });
+}
+
+CheckReport check_model(const ModelFile& file, const ModelInfo& info, const LoadOptions& options,
+                        const Engine& engine) {
+  return Check(file, info, options, engine).run();
+}
+
+}  // namespace torchship

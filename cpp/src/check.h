@@ -1,0 +1,20 @@
+#pragma once
+
+#include <torchship/check.h>
+
+#include "engines/engine.h"
+#include "model_file.h"
+
+namespace torchship {
+
+/// Runs the file's samples and compares the results; Model::check() says more.
+///
+/// Note [Samples start from the file's state]
+/// A sample was recorded from the state that the file holds. An engine that keeps state has moved
+/// on with its calls, and the check must not move it either: each sample of such a model gets an
+/// engine of its own, loaded from the open file. A copy of the state kept from the start would cost
+/// its memory in every process that never checks.
+CheckReport check_model(const ModelFile& file, const ModelInfo& info, const LoadOptions& options,
+                        const Engine& engine);
+
+}  // namespace torchship

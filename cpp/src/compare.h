@@ -1,0 +1,30 @@
+#pragma once
+
+#include <vector>
+
+#include <torchship/check.h>
+#include <torchship/info.h>
+#include <torchship/value.h>
+
+namespace torchship {
+
+/// How far one result is from another.
+struct Difference {
+  double absolute = 0;
+  double relative = 0;
+  bool within = true;  ///< Every element is within the tolerance.
+};
+
+/// The tolerance that holds where the archive gives none; docs/archive-format.md has the table.
+Tolerance default_tolerance(at::ScalarType dtype);
+
+/// Compares tensors of one dtype and one shape, element by element, on the CPU.
+Difference compare_tensors(const at::Tensor& got, const at::Tensor& expected,
+                           const Tolerance& tolerance);
+
+/// Compares a method's result with the recorded one: kinds, structure, dtypes, shapes and values.
+/// One entry for each leaf, or for each place where the structure differs. `spec` may say
+/// tolerances.
+std::vector<OutputCheck> compare(const Value& got, const Value& expected, const ValueSpec& spec);
+
+}  // namespace torchship

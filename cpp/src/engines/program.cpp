@@ -1,0 +1,26 @@
+#include "engines/program.h"
+
+#include <torch/csrc/jit/api/function_impl.h>
+#include <torch/csrc/jit/passes/inliner.h>
+
+namespace torchship {
+
+namespace jit = torch::jit;
+
+Program::Program(c10::FunctionSchema function, std::shared_ptr<jit::Graph> inlined)
+    : schema(std::move(function)), graph(std::move(inlined)), code(graph, schema.name()) {}
+
+void Program::run(std::vector<c10::IValue>& stack) const { jit::InterpreterState(code).run(stack); }
+
+c10::IValue Program::call(std::vector<c10::IValue> arguments) const {
+  run(arguments);
+  return std::move(arguments.back());
+}
+
+Program make_program(jit::Function& function) {
+  std::shared_ptr<jit::Graph> graph = jit::toGraphFunction(function).graph()->copy();
+  jit::Inline(*graph);
+  return Program(function.getSchema(), std::move(graph));
+}
+
+}  // namespace torchship

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include <ATen/core/function_schema.h>
+#include <ATen/core/ivalue.h>
+#include <torch/csrc/jit/ir/ir.h>
+#include <torch/csrc/jit/runtime/interpreter.h>
+
+namespace torchship {
+
+/// A function of a module, inlined and ready to run.
+struct Program {
+  Program(c10::FunctionSchema function, std::shared_ptr<torch::jit::Graph> inlined);
+
+  /// Takes the arguments, the module first, off the stack and leaves the results.
+  void run(std::vector<c10::IValue>& stack) const;
+  c10::IValue call(std::vector<c10::IValue> arguments) const;
+
+  c10::FunctionSchema schema;
+  std::shared_ptr<torch::jit::Graph> graph;
+  torch::jit::Code code;
+};
+
+Program make_program(torch::jit::Function& function);
+
+}  // namespace torchship

@@ -1,0 +1,131 @@
+#include "manifest/manifest.h"
+
+#include <algorithm>
+#include <set>
+
+#include <torchship/error.h>
+
+#include "manifest/field.h"
+#include "manifest/json.h"
+#include "manifest/specs.h"
+
+namespace torchship {
+namespace {
+
+constexpr std::int64_t kFormat = 1;
+
+std::int64_t parse_format(const Field& field, const std::string& place) {
+  const std::int64_t format = field.integer();
+  if (format != kFormat) {
+    throw ArchiveError(place + ": format: expected " + std::to_string(kFormat) + ", got " +
+                           std::to_string(format),
+                       "another version of torchship wrote the file: install that one here, or "
+                       "save the model again with this one");
+  }
+  return format;
+}
+
+std::map<std::string, std::string> parse_strings(const Field& field) {
+  std::map<std::string, std::string> strings;
+  for (const auto& [key, value] : field.members()) strings[key] = value.string();
+  return strings;
+}
+
+Producer parse_producer(const Field& field) {
+  parse_strings(field);
+  return {.torchship = field["torchship"].string(),
+          .torch = field["torch"].string(),
+          .python = field["python"].string()};
+}
+
+Finding parse_finding(const Field& field) {
+  return {.code = field["code"].string(),
+          .severity = field["severity"].one_of({"error", "warning", "note"}),
+          .message = field["message"].string(),
+          .hint = field["hint"].string(),
+          .method = field["method"].string(),
+          .file = field["file"].string(),
+          .line = field["line"].integer(0),
+          .source = field["source"].string()};
+}
+
+ManifestSample parse_sample(const Field& field) {
+  ManifestSample sample;
+  sample.info = {.method = field["method"].string(),
+                 .origin = field["origin"].one_of({"synthetic", "example"})};
+  for (const Field& input : field["inputs"].items()) sample.inputs.push_back(parse_value(input));
+  sample.output = parse_value(field["output"]);
+  return sample;
+}
+
+ManifestIntermediates parse_intermediates(const Field& field, std::size_t samples) {
+  ManifestIntermediates intermediates;
+  intermediates.sample = static_cast<std::size_t>(field["sample"].integer(0));
+  if (intermediates.sample >= samples) {
+    field["sample"].refuse("there is no sample " + std::to_string(intermediates.sample));
+  }
+  for (const Field& value : field["values"].items()) {
+    intermediates.values.push_back(
+        {.node = static_cast<std::size_t>(value["node"].integer(0)),
+         .output = static_cast<std::size_t>(value["output"].integer(0)),
+         .operator_name = value["operator"].string(),
+         .ref = value["ref"].string()});
+  }
+  return intermediates;
+}
+
+std::map<std::string, std::string> parse_records(const Field& field) {
+  std::map<std::string, std::string> records;
+  for (const auto& [name, value] : field.members()) {
+    const std::string& digest = value.string();
+    const bool is_digest = digest.size() == 64 && std::all_of(digest.begin(), digest.end(), [](char c) {
+      return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+    });
+    if (!is_digest) value.expected("a SHA-256 of 64 lower-case hex digits");
+    if (name == kManifestRecord) value.refuse("the manifest cannot hold its own digest");
+    records[name] = digest;
+  }
+  return records;
+}
+
+EngineInfo parse_engine(const Field& field, const Manifest& manifest) {
+  if (!manifest.records.contains(field["record"].string())) {
+    field["record"].expected("one of the records");
+  }
+  return {.id = field["id"].string(), .target = parse_strings(field["target"])};
+}
+
+}  // namespace
+
+Manifest parse_manifest(std::string_view text, const std::string& place) {
+  const Json json = parse_manifest_json(text, place);
+  const Field root(json, place);
+  Manifest manifest;
+  manifest.format = parse_format(root["format"], place);
+  manifest.producer = parse_producer(root["producer"]);
+  if (const auto name = root.find("default_method")) manifest.default_method = name->string();
+  std::set<std::string> names;
+  for (const Field& method : root["methods"].items()) {
+    manifest.methods.push_back(parse_method(method));
+    if (!names.insert(manifest.methods.back().name).second) method.refuse("the name occurs twice");
+  }
+  for (const Field& finding : root["findings"].items()) {
+    manifest.findings.push_back(parse_finding(finding));
+  }
+  for (const Field& sample : root["samples"].items()) {
+    manifest.samples.push_back(parse_sample(sample));
+  }
+  if (const auto intermediates = root.find("intermediates")) {
+    manifest.intermediates = parse_intermediates(*intermediates, manifest.samples.size());
+  }
+  manifest.metadata = parse_strings(root["metadata"]);
+  manifest.records = parse_records(root["records"]);
+  std::set<std::string> ids;
+  for (const Field& engine : root["engines"].items()) {
+    manifest.engines.push_back(parse_engine(engine, manifest));
+    if (!ids.insert(manifest.engines.back().id).second) engine.refuse("the id occurs twice");
+  }
+  return manifest;
+}
+
+}  // namespace torchship
