@@ -25,8 +25,8 @@ class SourceRangeGuard {
       const Node& range = child(pickle_[entry], 1);
       const Node& source = child(range, 0);
       number(child(source, 1), texts_.size());
-      const std::uint64_t length = length_of(source);
-      const std::uint64_t end = number(child(range, 2), length + 1);
+      // One beyond the end is what PyTorch itself writes where there is no text.
+      const std::uint64_t end = number(child(range, 2), length_of(source) + 2);
       number(child(range, 1), end + 1);
     }
   }
