@@ -148,7 +148,7 @@ class PickleReader {
 
   void store_memo(std::uint64_t key) {
     // LibTorch keeps its memo in an array as long as the largest key.
-    if (key > bytes_.size()) {
+    if (key > bytes_.size() + 0xffff) {
       fail("a memo of the number " + std::to_string(key));
     }
     if (stack_.empty()) {
