@@ -202,20 +202,33 @@ def calls_of(call: Callable[[], Any]) -> Calls:
     found: dict[CodeType, Called] = {}
     random_places: list[Place] = []
 
+    def enter(frame: FrameType, event: str, argument: Any) -> None:
+        _note_function(frame, found)
+
     def note(frame: FrameType, event: str, argument: Any) -> None:
-        if event == "call":
-            _note_function(frame, found)
         if not random_places and _is_random(frame, event, argument):
             place = asking_place(frame)
             random_places.extend([place] if place else [])
 
-    before = sys.getprofile()
-    sys.setprofile(note)
-    try:
+    with _watched(sys.gettrace, sys.settrace, enter), _watched(sys.getprofile, sys.setprofile, note):
         call()
-    finally:
-        sys.setprofile(before)
     return Calls(list(found.values()), next(iter(random_places), None))
+
+
+@contextlib.contextmanager
+def _watched(
+    get: Callable[[], Any], put: Callable[[Any], None], own: Callable[..., None]
+) -> Iterator[None]:
+    """Have Python report to us, unless a profiler that could not be put back has its ear."""
+    before = get()
+    if before is not None and not callable(before):
+        yield
+        return
+    put(own)
+    try:
+        yield
+    finally:
+        put(before)
 
 
 def _note_function(frame: FrameType, found: dict[CodeType, Called]) -> None:

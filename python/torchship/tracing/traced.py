@@ -1,8 +1,10 @@
 """What `trace` returns."""
 
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -95,11 +97,17 @@ class Traced:
         Raises FileNotFoundError, ValueError or OSError as ``torchship.save`` does; what was at
         `path` is still there then.
         """
-        from torchship._archive import SAMPLES, write_archive
-        from torchship.tracing.manifest import contents
+        from torchship._archive import INTERMEDIATES, SAMPLES, write_archive
+        from torchship.tracing.manifest import contents, intermediates
 
         made = contents(self)
-        write_archive(self.module, path, made.manifest, {SAMPLES: made.samples})
+        records = {SAMPLES: made.samples}
+        if self.options.record == "all":
+            with tempfile.TemporaryDirectory() as folder:
+                plain = Path(folder) / "model.pt"
+                write_archive(self.module, plain, made.manifest, records)
+                records[INTERMEDIATES] = intermediates(made, plain)
+        write_archive(self.module, path, made.manifest, records)
 
     def __repr__(self) -> str:
         count = len(self.report.findings)
