@@ -144,13 +144,17 @@ class Promises {
     if (value.is_none() && spec.optional) {
       return;
     }
-    if (!fits(spec.kind, value.kind())) {
+    const bool is_constant_none = spec.constant && spec.constant->is_none();
+    if (!is_constant_none && !fits(spec.kind, value.kind())) {
       refuse_kind(spec, value, place);
     }
     if (spec.constant && !same(*spec.constant, value)) {
       throw SignatureError(place.text() + ": the model was traced with " + literal(*spec.constant) +
                                " and knows no other value, got " + literal(value),
                            "trace the model again with the value that is wanted");
+    }
+    if (is_constant_none) {
+      return;
     }
     if (spec.kind == Kind::tensor) {
       check_tensor(spec, value, place);

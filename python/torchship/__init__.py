@@ -24,29 +24,49 @@ if TYPE_CHECKING:
     )
     from torchship._load import check, load
     from torchship._save import save
+    from torchship._trace import trace
+    from torchship.tracing.dimensions import Dim
+    from torchship.tracing.findings import Finding, Report, TraceError
+    from torchship.tracing.traced import Traced
 
 __all__ = [
     "ArchiveError",
     "CheckReport",
     "DeviceError",
+    "Dim",
     "EngineError",
     "Error",
+    "Finding",
     "MethodInfo",
     "Model",
     "ModelInfo",
+    "Report",
     "SignatureError",
     "TensorCount",
+    "TraceError",
+    "Traced",
     "ValueSpec",
     "__version__",
     "check",
     "info",
     "load",
     "save",
+    "trace",
 ]
 
 require_matching_torch(installed_torch(), TORCH_VERSION)
 
-_HOMES = {"check": "torchship._load", "load": "torchship._load", "save": "torchship._save"}
+_HOMES = {
+    "Dim": "torchship.tracing.dimensions",
+    "Finding": "torchship.tracing.findings",
+    "Report": "torchship.tracing.findings",
+    "TraceError": "torchship.tracing.findings",
+    "Traced": "torchship.tracing.traced",
+    "check": "torchship._load",
+    "load": "torchship._load",
+    "save": "torchship._save",
+    "trace": "torchship._trace",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -33,6 +33,7 @@ def check(path: str | os.PathLike[str], *, device: str = "cpu") -> CheckReport:
     """Runs an archive's samples on a device and compares with what the eager model gave at home.
 
     The report is true when everything passed; its str() is a table. A model that fails on a sample
-    is reported. Raises ArchiveError when the archive is damaged or holds no samples, or DeviceError.
+    is reported. Raises ArchiveError when the archive is damaged or holds no samples, and
+    DeviceError.
     """
     return load(path, device=device).check()

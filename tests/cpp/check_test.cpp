@@ -158,7 +158,7 @@ TEST(Check, PrintsATable) {
   FakeFile file;
   file.held = {sample(2, 2.0), sample(13, 2.0)};
   EXPECT_EQ(to_string(check(file)),
-            "sample  method   output  absolute  relative  tolerance            verdict\n"
+            "sample  method   output  absolute  relative  tolerance           verdict\n"
             "0       forward  output  0         0         1e-05 + 0.0001 rel  ok\n"
             "1       forward  -       -         -         -                   FAILED: m.pt: forward "
             "failed: 13 is too many\n"

@@ -193,6 +193,16 @@ TEST(Promises, ChecksConstants) {
   EXPECT_EQ(complaint(forward({constant("p", Kind::floating, nan)}), {nan}), "");
 }
 
+TEST(Promises, NoneMayBeTheOnlyValue) {
+  ValueSpec absent = constant("mask", Kind::tensor, Value());
+  absent.optional = true;
+  EXPECT_EQ(complaint(forward({absent}), {Value()}), "");
+  EXPECT_HAS(complaint(forward({absent}), {kPair}),
+             "'mask': the model was traced with None and knows no other value, got float32[2, 3]");
+  EXPECT_EQ(complaint(forward({constant("x", Kind::none, Value())}), {Value()}), "");
+  EXPECT_HAS(complaint(forward({constant("x", Kind::any, Value())}), {1}), "got 1");
+}
+
 TEST(Promises, ChecksMembersOfListsAndTuples) {
   const MethodInfo method = forward(
       {container("x", Kind::list,

@@ -95,9 +95,7 @@ def add_manifest(
         records["extra/torchship/intermediates.safetensors"] = safetensors(
             {f"{node}.{output}": value for node, output, _, _, value in recorded}
         )
-    manifest["records"] = {
-        name: hashlib.sha256(data).hexdigest() for name, data in records.items()
-    }
+    manifest["records"] = {name: hashlib.sha256(data).hexdigest() for name, data in records.items()}
     records["extra/torchship/manifest.json"] = json.dumps(manifest).encode()
     with zipfile.ZipFile(target, "w") as archive:
         for name, data in records.items():

@@ -19,6 +19,13 @@ class Chain(nn.Module):
         return rooted.add_(1)
 
 
+class Picky(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        if bool(x.sum() < 0):
+            raise ValueError("negative")
+        return x
+
+
 X = torch.tensor([[1.0, 4.0, 9.0]])
 FORWARD = method(
     [tensor("x", "float32", ["batch", 3])],
@@ -131,6 +138,16 @@ def test_a_sample_outside_of_its_ranges_is_damage(make):
     with pytest.raises(torchship.ArchiveError) as raised:
         torchship.check(make(manifest_method=narrow))
     check_message(raised.value, "samples[0].inputs[0].shape[0]", "not in the range of 'batch'")
+
+
+def test_a_failing_call_is_reported(tmp_path):
+    legacy(torch.jit.save, scripted(Picky().eval()), str(tmp_path / "plain.pt"))
+    tensors = {"0.in": -X, "0.out": X}
+    path = add_manifest(tmp_path / "plain.pt", tmp_path / "m.pt", [FORWARD], SAMPLES, tensors)
+    report = torchship.check(path)
+    assert not report and report.samples[0].outputs == []
+    assert report.samples[0].error == f"{path}: forward failed: negative"
+    assert "FAILED" in str(report)
 
 
 def test_a_wrong_shape_is_reported(chain, tmp_path):

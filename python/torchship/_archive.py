@@ -1,0 +1,130 @@
+"""Writing archives: a TorchScript file with torchship's own records (docs/archive-format.md)."""
+
+import hashlib
+import io
+import json
+import os
+import platform
+import struct
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from safetensors.torch import save as to_safetensors
+from torch import Tensor
+
+from torchship._build import __version__
+from torchship._replace import check_target, replacing
+from torchship._torchscript import Scripted, on_cpu, write
+
+FORMAT = 1
+PREFIX = "extra/torchship/"
+MANIFEST = PREFIX + "manifest.json"
+SAMPLES = PREFIX + "samples.safetensors"
+INTERMEDIATES = PREFIX + "intermediates.safetensors"
+
+_ALIGNMENT = 64
+_CHUNK = 1 << 20
+# The tracer's example tensors are the author's data.
+_LEFT_OUT = ("traced_inputs.pkl", "traced_inputs/")
+
+
+def write_archive(
+    module: Scripted,
+    path: str | os.PathLike[str],
+    manifest: Mapping[str, Any],
+    tensors: Mapping[str, Mapping[str, Tensor]],
+) -> None:
+    """Write `module` to `path` with a manifest, and with `tensors` by the record they go to.
+
+    The manifest's format, producer and digests are filled in here. Whole or not at all.
+    """
+    target = Path(os.path.realpath(path))
+    check_target(target)
+    # Beside the target: there is room for the archive, or the writing could not succeed anyway.
+    with tempfile.TemporaryFile(dir=target.parent) as plain, replacing(target) as file:
+        write(on_cpu(module), plain)
+        plain.seek(0)
+        with zipfile.ZipFile(plain) as source:
+            _copy(source, file, manifest, tensors)
+
+
+def _copy(
+    source: zipfile.ZipFile,
+    file: BinaryIO,
+    manifest: Mapping[str, Any],
+    tensors: Mapping[str, Mapping[str, Tensor]],
+) -> None:
+    folder = source.namelist()[0].partition("/")[0] + "/"
+    archive = _Writer(file, folder)
+    for info in source.infolist():
+        name = info.filename.removeprefix(folder)
+        if not name.startswith(_LEFT_OUT):
+            with source.open(info) as record:
+                archive.add(name, record, info.file_size)
+    for name, content in tensors.items():
+        if content:
+            archive.add_bytes(name, to_safetensors(dict(content)))
+    archive.add_bytes(MANIFEST, _text(manifest, archive.digests))
+    archive.finish()
+
+
+def _text(manifest: Mapping[str, Any], digests: Mapping[str, str]) -> bytes:
+    producer = {
+        "torchship": __version__,
+        "torch": str(torch.__version__),
+        "python": platform.python_version(),
+    }
+    parts = {"methods": [], "findings": [], "samples": [], "engines": [], "metadata": {}}
+    whole = {
+        "format": FORMAT,
+        "producer": producer,
+        **parts,
+        **manifest,
+        "records": dict(digests),
+    }
+    return json.dumps(whole, indent=1, allow_nan=False).encode()
+
+
+class _Writer:
+    """A zip file whose records are stored and aligned, so that they can be mapped."""
+
+    def __init__(self, file: BinaryIO, folder: str) -> None:
+        self._file = file
+        self._folder = folder
+        self._zip = zipfile.ZipFile(file, "w", zipfile.ZIP_STORED)
+        self.digests: dict[str, str] = {}
+
+    def add_bytes(self, name: str, content: bytes) -> None:
+        self.add(name, io.BytesIO(content), len(content))
+
+    def add(self, name: str, content: Any, size: int) -> None:
+        # No clock is read: the same model gives the same bytes.
+        info = zipfile.ZipInfo(self._folder + name)
+        is_wide = size > zipfile.ZIP64_LIMIT
+        info.file_size = size
+        info.extra = self._padding(info.filename, is_wide)
+        digest = hashlib.sha256()
+        with self._zip.open(info, "w", force_zip64=is_wide) as record:
+            for chunk in _chunks(content):
+                digest.update(chunk)
+                record.write(chunk)
+        self.digests[name] = digest.hexdigest()
+
+    def _padding(self, name: str, is_wide: bool) -> bytes:
+        """An extra field, as PyTorch's own writer has it, after which the data is aligned."""
+        zip64_field = 20 if is_wide else 0
+        start = self._file.tell() + 30 + len(name.encode()) + zip64_field + 4
+        length = -start % _ALIGNMENT
+        return struct.pack("<2sH", b"FB", length) + b"Z" * length
+
+    def finish(self) -> None:
+        self._zip.close()
+
+
+def _chunks(content: Any) -> Iterator[bytes]:
+    while chunk := content.read(_CHUNK):
+        yield chunk

@@ -1,0 +1,241 @@
+"""Tracing a function or module, and putting the trace to the test."""
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from torchship.tracing.arguments import Examples, bind
+from torchship.tracing.examine import Examination, examine, learn
+from torchship.tracing.findings import Report, TraceError, refusal
+from torchship.tracing.replay import Pair, one_line
+from torchship.tracing.script import (
+    Function,
+    Method,
+    Trace,
+    as_module,
+    define_mode_methods,
+    trace_methods,
+)
+from torchship.tracing.state import seeded
+from torchship.tracing.structure import Structure, UnsupportedValue, flatten
+from torchship.tracing.traced import Options, Traced
+
+MODES = {
+    "eval": {"": False},
+    "train": {"": True},
+    # The names that R torch gives its pair.
+    "both": {"eval": False, "train": True},
+}
+
+
+def trace(
+    fn_or_module: Callable[..., Any],
+    examples: Examples = None,
+    *,
+    kwargs: Mapping[str, Any] | None = None,
+    methods: Mapping[str, Examples] | None = None,
+    dynamic: Mapping[str, Any] | None = None,
+    names: Mapping[str, Any] | None = None,
+    mode: str = "eval",
+    strict: bool = True,
+    allow: Iterable[str] = (),
+    replay: Sequence[Examples] = (),
+    samples: int = 3,
+    keep_examples: bool = False,
+    record: str = "samples",
+    tolerance: Mapping[str, tuple[float, float]] | tuple[float, float] | None = None,
+    metadata: Mapping[str, str] | None = None,
+    seed: int = 0,
+) -> Traced:
+    """Trace a function or module, and prove that the trace computes what the original computes.
+
+    The trace is run beside the eager model on other values (signs flipped, zeros, larger, fresh
+    ones) and at other sizes; what it lost or baked in is found with the author's own line. The
+    model is put in eval mode meanwhile and is afterwards as it was: mode, buffers, attributes and
+    random numbers. Arguments that are no tensors keep the examples' values for ever.
+
+    Args:
+        fn_or_module: what to trace. Parts of it that are scripted keep their control flow.
+        examples: a tensor, a tuple of positional arguments, or a dict of arguments by name;
+            tensors, numbers, strings, None, and lists, tuples, named tuples and dicts of them.
+        kwargs: arguments by name, beside positional `examples`.
+        methods: examples of more methods by name, ``{"encode": (x,), "decode": (z,)}``. Without
+            `examples`, `forward` is not traced.
+        dynamic: which sizes vary: ``{"x": {0: "batch", 1: torchship.Dim("time", max=512)}}`` or
+            ``{"x": [0]}``; the same name is the same size. A tensor inside a container has a path:
+            ``"batch.mask"``. None finds them by trying; ``{}`` fixes every size. With several
+            methods a key may begin with the method: ``"decode.z"``.
+        names: ``{"inputs": [...], "outputs": [...]}``, other names than the signature's.
+        mode: "eval", "train" for those who mean it, or "both", which writes R torch's pair of
+            methods `evalforward` and `trainforward`.
+        strict: raise one TraceError with all findings that change results; False writes them into
+            the archive instead.
+        allow: codes of findings that are no reason to raise.
+        replay: more inputs of your own to compare on, each like `examples`.
+        samples: how many golden samples the archive holds.
+        keep_examples: put the examples themselves among the samples.
+        record: "samples", or "all" to keep every operator's result for one sample too, so that a
+            failing check can name the first operator that departs.
+        tolerance: (absolute, relative) of every output, or by output name.
+        metadata: notes of your own, strings.
+        seed: of everything random here.
+
+    Raises:
+        TraceError: the trace would not compute what the model computes; `error.report` has all.
+        TypeError: the examples do not fit the signature, or cannot cross a model's boundary.
+        ValueError: an option makes no sense.
+    """
+    options = Options(samples, keep_examples, record, names or {}, tolerance, metadata or {})
+    _check_options(mode, options)
+    if isinstance(fn_or_module, type) or not callable(fn_or_module):
+        raise TypeError(
+            f"trace() takes a function or a module, not {fn_or_module!r}; make an instance of a "
+            "module's class first"
+        )
+    subject = as_module(fn_or_module)
+    given = _methods(subject, fn_or_module, examples, kwargs, methods, mode)
+    pairs = [_first_call(subject, method, seed) for method in given]
+    calls = [learn(pair) for pair in pairs]
+    traced = _trace(subject, pairs, seed)
+    if mode == "both":
+        define_mode_methods(traced)
+    report = Report()
+    examinations: dict[str, Examination] = {}
+    for pair, called in zip(pairs, calls, strict=True):
+        pair.trace = traced
+        own = _own_dynamic(pair.method.name, dynamic, len(pairs))
+        made = examine(pair, called, own, _replays(pair.method, replay))
+        examinations[pair.method.name] = made
+        report.add(made.findings)
+        report.replays += made.replays()
+        report.dimensions[pair.method.name] = made.dimensions
+    _raise_if(report, strict, frozenset(allow), _name_of(fn_or_module))
+    return Traced(traced, examinations, report, options)
+
+
+def _trace(subject: nn.Module, pairs: Sequence[Pair], seed: int) -> Trace:
+    """The trace that is kept: taken in the open, with nothing listening."""
+    if isinstance(subject, torch.jit.ScriptModule):
+        return Trace(subject)
+    methods = [pair.method for pair in pairs]
+    inputs = {m.name: [t.detach().clone() for t in m.arguments.tensors] for m in methods}
+    try:
+        with torch.no_grad(), seeded(seed), contextlib.ExitStack() as undone:
+            for pair in pairs:
+                undone.enter_context(pair.undone())
+            return trace_methods(subject, methods, inputs)
+    except Exception as error:
+        raise TraceError(f"the tracer fails: {one_line(error)}", HINT_UNTRACEABLE) from error
+
+
+HINT_UNTRACEABLE = "put the part that it cannot follow into a function under @torch.jit.script"
+
+
+def _check_options(mode: str, options: Options) -> None:
+    if mode not in MODES:
+        raise ValueError(f"mode is 'eval', 'train' or 'both', not {mode!r}")
+    if options.record not in ("samples", "all"):
+        raise ValueError(f"record is 'samples' or 'all', not {options.record!r}")
+    unknown = set(options.names) - {"inputs", "outputs"}
+    if unknown:
+        raise ValueError(f"names has 'inputs' and 'outputs', not {sorted(unknown)}")
+    for key, value in options.metadata.items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise ValueError(f"metadata is strings under strings, not {key!r}: {value!r}")
+
+
+def _name_of(subject: Callable[..., Any]) -> str:
+    return getattr(subject, "__name__", type(subject).__name__)
+
+
+def _methods(
+    subject: nn.Module,
+    original: Callable[..., Any],
+    examples: Examples,
+    kwargs: Mapping[str, Any] | None,
+    methods: Mapping[str, Examples] | None,
+    mode: str,
+) -> list[Method]:
+    """What is to be traced, each method with its arguments and without its output yet."""
+    wanted = {name: (given, None) for name, given in (methods or {}).items()}
+    if examples is not None or kwargs is not None or not wanted:
+        wanted = {"forward": (examples, kwargs), **wanted}
+    if isinstance(subject, Function) and set(wanted) != {"forward"}:
+        raise TypeError("a function has no other methods: trace a module for that")
+    found = []
+    for name, (given, named) in wanted.items():
+        call = _callable(subject, original, name)
+        arguments = bind(_signed(subject, call, name), name, given, named)
+        for prefix, training in MODES[mode].items():
+            found.append(Method(prefix + name, call, arguments, Structure("none"), training))
+    return found
+
+
+def _callable(subject: nn.Module, original: Callable[..., Any], name: str) -> Callable[..., Any]:
+    if name == "forward":
+        return original
+    call = getattr(subject, name, None)
+    if not callable(call):
+        raise TypeError(f"{type(subject).__name__} has no method {name!r} to trace")
+    return call
+
+
+def _signed(subject: nn.Module, call: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """What has the signature: a module's is its forward's."""
+    return subject.forward if name == "forward" else call
+
+
+def _first_call(subject: nn.Module, method: Method, seed: int) -> Pair:
+    """Run the eager method on its examples, which also tells what it returns."""
+    pair = Pair(subject, method, None, seed)
+    outcome = pair.eager(pair.examples)
+    if outcome.error:
+        raise TraceError(
+            f"{method.name}: the model itself fails on the examples: {outcome.error}",
+            "call it with them in Python first",
+        )
+    tensors, structure = flatten(outcome.result, f"the result of {method.name}")
+    if not tensors:
+        raise UnsupportedValue(
+            f"the result of {method.name} holds no tensor: a trace records tensor operations "
+            "and nothing else"
+        )
+    pair.method = replace(method, output=structure)
+    return pair
+
+
+def _own_dynamic(
+    method: str, dynamic: Mapping[str, Any] | None, methods: int
+) -> Mapping[str, Any] | None:
+    """The part of `dynamic` that is about one method, without the method's name before."""
+    if dynamic is None or methods == 1:
+        return dynamic
+    prefix = f"{method}."
+    return {
+        key.removeprefix(prefix): value for key, value in dynamic.items() if key.startswith(prefix)
+    }
+
+
+def _replays(method: Method, replay: Sequence[Examples]) -> list[Sequence[Tensor]]:
+    """The author's own inputs, as the tensors of the method's arguments."""
+    found = []
+    signed = method.call.forward if isinstance(method.call, nn.Module) else method.call
+    for number, given in enumerate(replay):
+        arguments = bind(signed, f"replay[{number}]", given, None)
+        same = [a.kind for a in arguments.structures] == [
+            b.kind for b in method.arguments.structures
+        ]
+        if arguments.names != method.arguments.names or not same:
+            raise TypeError(f"replay[{number}] is not like the examples of {method.name}")
+        found.append(arguments.tensors)
+    return found
+
+
+def _raise_if(report: Report, strict: bool, allow: frozenset[str], name: str) -> None:
+    refused = [each for each in report.of("error") if each.code not in allow]
+    if strict and refused:
+        raise refusal(name, refused, report)

@@ -1,0 +1,113 @@
+"""Findings that a traced graph shows by itself: training behaviour, random operators, writes."""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import torch
+
+from torchship.tracing.findings import Finding, finding
+from torchship.tracing.observe import all_nodes
+from torchship.tracing.places import place_of
+from torchship.tracing.script import Method
+
+_NORMS = ("aten::batch_norm", "aten::native_batch_norm", "aten::cudnn_batch_norm")
+
+
+def graph_findings(graph: torch._C.Graph, method: Method) -> Iterator[Finding]:
+    for node in all_nodes(graph):
+        constants = _named_constants(node)
+        trains = constants.get("train") is True or constants.get("training") is True
+        drops = any(_positive(constants.get(name)) for name in ("p", "dropout", "dropout_p"))
+        if node.kind() in _NORMS and trains:
+            yield _training(node, method, "batch norm uses the statistics of each batch")
+        elif "dropout" in constants and "train" in constants and trains and drops:
+            yield _training(node, method, "a recurrent layer drops values at random")
+        elif "dropout" in node.kind() and trains and drops:
+            yield _training(node, method, "dropout is on: values are dropped at random")
+        elif "dropout_p" in constants and drops:
+            yield _training(node, method, "attention drops values at random")
+        elif _is_random(node.kind()) and "train" not in constants and "training" not in constants:
+            if "dropout_p" not in constants:
+                yield _random(node, method)
+
+
+def _positive(value: Any) -> bool:
+    return isinstance(value, int | float) and value > 0
+
+
+def _training(node: torch._C.Node, method: Method, what: str) -> Finding:
+    severity = "note" if method.training else "error"
+    when = "" if method.training else " although the model is in eval mode"
+    return finding("train-mode", severity, what + when, place=place_of(node), method=method.name)
+
+
+def _random(node: torch._C.Node, method: Method) -> Finding:
+    return finding(
+        "random",
+        "note" if method.training else "error",
+        f"{node.kind()} draws random numbers: two calls with the same inputs differ",
+        place=place_of(node),
+        method=method.name,
+    )
+
+
+@cache
+def _is_random(kind: str) -> bool:
+    namespace, _, name = kind.partition("::")
+    packet = getattr(getattr(torch.ops, namespace, None), name, None) if name else None
+    if namespace != "aten" or packet is None:
+        return False
+    tag = torch.Tag.nondeterministic_seeded
+    return any(tag in getattr(packet, overload).tags for overload in packet.overloads())
+
+
+def _named_constants(node: torch._C.Node) -> dict[str, Any]:
+    """The constant arguments of an operator by their names in its schema."""
+    if not node.kind().startswith("aten::") or node.schema() == "(no schema)":
+        return {}
+    arguments = torch._C.parse_schema(node.schema()).arguments
+    return {
+        argument.name: value.toIValue()
+        for argument, value in zip(arguments, node.inputs(), strict=False)
+        if value.node().kind() == "prim::Constant"
+    }
+
+
+def unused_inputs(graph: torch._C.Graph, method: Method) -> Iterator[str]:
+    """The names of the input tensors that no result depends on."""
+    inputs = [value for value in graph.inputs() if value.type().kind() != "ClassType"]
+    names = iter(method.arguments.tensor_names())
+    if method.is_native:
+        for structure, value in zip(method.arguments.structures, inputs, strict=False):
+            own = [next(names) for _ in structure.tensors()]
+            if not list(value.uses()):
+                yield from own
+            elif len(own) > 1:
+                yield from _unused_members(own, value)
+    else:
+        yield from (name for name, value in zip(names, inputs, strict=True) if not value.uses())
+
+
+def _unused_members(names: list[str], value: torch._C.Value) -> Iterator[str]:
+    """Of a tuple or list that is taken apart at once."""
+    users = [use.user for use in value.uses()]
+    unpacked = [node for node in users if node.kind() in ("prim::TupleUnpack", "prim::ListUnpack")]
+    if len(users) == 1 and unpacked:
+        outputs = list(unpacked[0].outputs())
+        if len(outputs) == len(names):
+            yield from (n for n, out in zip(names, outputs, strict=True) if not out.uses())
+
+
+def writer_of(graph: torch._C.Graph, attribute: str) -> torch._C.Node | None:
+    """The node that changes an attribute of the module in place."""
+    for node in all_nodes(graph):
+        inputs = list(node.inputs())
+        writes = node.kind().endswith("_") or node.kind() in _NORMS
+        if writes and any(_is_attribute(value.node(), attribute) for value in inputs):
+            return node
+    return None
+
+
+def _is_attribute(node: torch._C.Node, name: str) -> bool:
+    return node.kind() == "prim::GetAttr" and node.s("name") == name
