@@ -123,7 +123,8 @@ std::string format_range(const DimensionRange& range) {
   const std::string text = !range.max               ? "at least " + min
                            : range.max == range.min ? min
                                                     : min + " to " + std::to_string(*range.max);
-  return text + (range.multiple_of > 1 ? ", multiples of " + std::to_string(range.multiple_of) : "");
+  return range.multiple_of > 1 ? text + ", multiples of " + std::to_string(range.multiple_of)
+                               : text;
 }
 
 std::string describe_dimensions(const ModelInfo& info) {
@@ -155,8 +156,8 @@ std::string describe_findings(const ModelInfo& info) {
   for (const Finding& finding : info.findings) {
     const std::string line = finding.line > 0 ? ":" + std::to_string(finding.line) : "";
     const std::string place = finding.file.empty() ? "" : finding.file + line + ": ";
-    text += printable(place + finding.severity + ": " + finding.message + " [" + finding.code + "]") +
-            "\n";
+    const std::string what = finding.severity + ": " + finding.message + " [" + finding.code + "]";
+    text += printable(place + what) + "\n";
     for (const std::string& more : {finding.source, finding.hint}) {
       text += more.empty() ? "" : "    " + printable(more) + "\n";
     }

@@ -77,8 +77,9 @@ void merge_members(ValueSpec& target, const ValueSpec& promise, const Place& pla
   std::vector<ValueSpec> members;
   for (std::size_t i = 0; i < count; ++i) {
     const ValueSpec& member = (*promise.members)[i];
-    ValueSpec spec = target.items[target.kind == Kind::list ? 0 : target.kind == Kind::dict ? 1 : i];
-    const std::string step = target.kind == Kind::dict ? ".entries" : ".items";
+    const bool is_dict = target.kind == Kind::dict;
+    ValueSpec spec = target.items[target.kind == Kind::list ? 0 : is_dict ? 1 : i];
+    const std::string step = is_dict ? ".entries" : ".items";
     merge(spec, member, Place{&place, step + "[" + std::to_string(i) + "]"});
     if (!member.name.empty()) spec.name = member.name;
     members.push_back(std::move(spec));
