@@ -32,7 +32,7 @@ def contents(traced: Traced) -> Contents:
     examinations = traced.examinations.values()
     options = traced.options
     made.manifest = {
-        "default_method": traced.default_method,
+        **({"default_method": traced.default_method} if traced.default_method else {}),
         "methods": [_method(each, options) for each in examinations],
         "findings": [each.to_json() for each in traced.report.findings],
         "metadata": dict(options.metadata),

@@ -34,7 +34,6 @@ class Structure:
     items: tuple["Structure", ...] = ()
     keys: tuple[Any, ...] = ()  # of a dict; field names of a named tuple
     type_name: str = ""  # of a named tuple
-    type_module: str = ""
 
     def tensors(self) -> Iterator["Structure"]:
         """The parts that are computed with tensors, in order."""
@@ -90,7 +89,7 @@ class Flattening:
         if not fields:
             return Structure("tuple", items=items)
         kind = type(value)
-        return Structure("tuple", -1, None, items, fields, kind.__name__, kind.__module__)
+        return Structure("tuple", items=items, keys=fields, type_name=kind.__name__)
 
 
 def _plain_kind(value: Plain) -> str:
@@ -133,7 +132,8 @@ def named_tuple(structure: Structure) -> type:
             for name, item in zip(structure.keys, structure.items, strict=True)
         ]
         made = NamedTuple(structure.type_name, fields)
-        made.__module__ = structure.type_module
+        # Its name in the archive: no other class may have it, not even the author's own.
+        made.__module__ = f"torchship.named_tuples_{len(_named_tuples)}"
         _named_tuples[key] = made
     return _named_tuples[key]
 
@@ -184,7 +184,7 @@ def with_names(structure: Structure, names: Sequence[str], what: str) -> Structu
         raise ValueError(
             f"names: {what} gives {len(structure.items)} values; {list(names)} does not name them"
         )
-    return replace(structure, keys=tuple(names), type_name="Outputs", type_module="torchship")
+    return replace(structure, keys=tuple(names), type_name="Outputs")
 
 
 def script_type(structure: Structure) -> str:
