@@ -140,10 +140,16 @@ std::string describe_dimensions(const ModelInfo& info) {
   return rows.size() == 1 ? "" : "\n" + cut_table(std::move(rows), 1);
 }
 
+/// The modules that hold tensors themselves.
 std::string describe_modules(const ModelInfo& info) {
   Rows rows = {{"module", "class", "parameters", "bytes", "buffers", "bytes"}};
   for (const ModuleSize& module : info.modules) {
-    rows.push_back({module.path.empty() ? "(the model)" : module.path, module.class_name,
+    if (module.parameters.tensors + module.buffers.tensors == 0) {
+      continue;
+    }
+    const std::string& whole = module.class_name;
+    rows.push_back({module.path.empty() ? "(the model)" : module.path,
+                    whole.substr(whole.rfind('.') + 1),
                     std::to_string(module.parameters.elements),
                     format_bytes(module.parameters.bytes),
                     std::to_string(module.buffers.elements), format_bytes(module.buffers.bytes)});
