@@ -83,8 +83,8 @@ def _check_scripted(module: object) -> None:
         return
     raise TypeError(
         f"save() needs a TorchScript module, not {type(module).__name__}: trace it first with "
-        "torchship.trace(module, example), where example is a tensor or tuple of tensors like those "
-        "the model will be given"
+        "torchship.trace(module, example), where example is a tensor or tuple of tensors like "
+        "those the model will be given"
     )
 
 

@@ -190,9 +190,7 @@ def _signed(subject: nn.Module, call: Callable[..., Any], name: str) -> Callable
     return subject.forward if name == "forward" else call
 
 
-def _first_call(
-    subject: nn.Module, method: Method, names: Mapping[str, Any], seed: int
-) -> Pair:
+def _first_call(subject: nn.Module, method: Method, names: Mapping[str, Any], seed: int) -> Pair:
     """Run the eager method on its examples, which also tells what it returns."""
     pair = Pair(subject, method, None, seed)
     outcome = pair.eager(pair.examples)

@@ -46,14 +46,6 @@ def exported(tmp_path_factory):
     return models
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def as_dict(result) -> dict[str, torch.Tensor]:
     return result if isinstance(result, dict) else {"output": result}
 

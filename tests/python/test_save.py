@@ -8,18 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from support import EXAMPLE, legacy
 from torch import Tensor, nn
 from torchship import save
 
-EXAMPLE = torch.tensor([[1.2, 3.0, 0.1]])
 posix = pytest.mark.skipif(os.name != "posix", reason="permission bits and links as on POSIX")
-
-
-def legacy(function, *arguments, **options):
-    """Call a function of torch.jit without the warning that it is deprecated."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is deprecated", DeprecationWarning)
-        return function(*arguments, **options)
 
 
 def load(path):

@@ -95,7 +95,7 @@ def test_several_methods():
     assert traced.methods == ["forward", "encode"]
     torch.testing.assert_close(traced.encode(X), module.encode(X))
     with pytest.raises(AttributeError, match="no method 'decode'; it has forward, encode"):
-        traced.decode
+        _ = traced.decode
 
 
 def test_methods_without_forward():

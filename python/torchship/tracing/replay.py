@@ -78,14 +78,15 @@ class Pair:
 
     def eager_in_a_row(self, inputs: Sequence[Sequence[Tensor]]) -> list[Outcome]:
         """Calls without anything put back between them, each from the same seed."""
-        found: list[Outcome] = []
+        arguments = self.method.arguments
+
+        def call(tensors: Sequence[Tensor]) -> Outcome:
+            own = [tensor.detach().clone() for tensor in tensors]
+            with in_mode(self.module, self.method.training), seeded(self.seed):
+                return _outcome(lambda: arguments.apply(self.method.call, own))
+
         with self.undone():
-            for tensors in inputs:
-                own = [tensor.detach().clone() for tensor in tensors]
-                with in_mode(self.module, self.method.training), seeded(self.seed):
-                    apply = self.method.arguments.apply
-                    found.append(_outcome(lambda own=own: apply(self.method.call, own)))
-        return found
+            return [call(tensors) for tensors in inputs]
 
     def observed(self, tensors: Sequence[Tensor], seed: int | None = None) -> Observation | None:
         """Another trace of the eager method, taken with these inputs; nothing if it fails, or was

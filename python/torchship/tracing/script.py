@@ -1,8 +1,8 @@
 """The TorchScript module that is made of a function or module: traced, and given its signature.
 
-What the tracer takes and gives by itself (tensors, and tuples, lists and dicts of them) is traced as
-it is. For anything else (numbers, strings, None, named tuples, gaps among the arguments) a method of
-tensors alone is traced, and a scripted one around it has the original's signature.
+What the tracer takes and gives by itself (tensors, and tuples, lists and dicts of them) is traced
+as it is. For anything else (numbers, strings, None, named tuples, gaps among the arguments) a
+method of tensors alone is traced, and a scripted one around it has the original's signature.
 """
 
 import contextlib

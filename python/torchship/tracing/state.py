@@ -210,7 +210,10 @@ def calls_of(call: Callable[[], Any]) -> Calls:
             place = asking_place(frame)
             random_places.extend([place] if place else [])
 
-    with _watched(sys.gettrace, sys.settrace, enter), _watched(sys.getprofile, sys.setprofile, note):
+    with (
+        _watched(sys.gettrace, sys.settrace, enter),
+        _watched(sys.getprofile, sys.setprofile, note),
+    ):
         call()
     return Calls(list(found.values()), next(iter(random_places), None))
 
