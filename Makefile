@@ -1,6 +1,7 @@
 # make demo    the article's example through five doors, on a file that left Python behind
 # make test    C++ and Python tests
-# Both install what is missing, make their own venv in .venv, and build; PYTHON chooses the Python.
+# make fuzz    100,000 wrong archives through info, load, check and run, in a build with sanitizers
+# All install what is missing, make their own venv in .venv, and build; PYTHON chooses the Python.
 PYTHON ?= python3
 TORCH ?= 2.13.0
 VENV := .venv
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 SOURCES := $(shell find cpp cmake python tests/cpp -type f) CMakeLists.txt pyproject.toml LICENSE
 BUILD := build/make
 
-.PHONY: demo test test-all lint clean
+.PHONY: demo test test-all fuzz lint clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.built
@@ -21,6 +22,16 @@ test: $(VENV)/.built
 test-all: $(VENV)/.built
 	$(BIN)/ctest --test-dir $(BUILD) --output-on-failure
 	$(BIN)/python -m pytest -m "not cuda"
+
+# So many mutants of each seed; another SEED gives others. What fails is kept in build/failures.
+RUNS ?= 8400
+SEED ?= 1
+fuzz: $(VENV)/.built
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cmake --preset fuzz
+	$(BIN)/cmake --build build/fuzz --target fuzz_archives
+	$(BIN)/python tests/python/fuzz_seeds.py build/seeds
+	build/fuzz/tests/cpp/fuzz_archives build/seeds/*.pt --runs $(RUNS) --seed $(SEED) \
+	  --keep build/failures
 
 lint: $(VENV)/.venv
 	$(BIN)/python -m pip install --quiet ruff

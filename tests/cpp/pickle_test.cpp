@@ -94,8 +94,6 @@ TEST(Pickle, ReadsContainers) {
 TEST(Pickle, ReadsTheMemo) {
   EXPECT_EQ(integers_in("K\7q\0h\0\x86."sv, Type::tuple), (Integers{7, 7}));
   EXPECT_EQ(integers_in("K\7r\0\1\0\0j\0\1\0\0\x86."sv, Type::tuple), (Integers{7, 7}));
-  const Pickle itself = parsed("]q\0h\0a."sv);
-  EXPECT_EQ(&itself[itself.root().children.at(0)], &itself.root());
   EXPECT_HAS(refused("h\0."sv), "it refers to something it did not define");
 }
 
@@ -177,6 +175,19 @@ TEST(Pickle, SurvivesRandomDamage) {
   }
   EXPECT_GT(accepted, 0);
   EXPECT_LT(accepted, 5000);
+}
+
+TEST(Pickle, RefusesTreesThatCannotBeWalked) {
+  EXPECT_HAS(refused("]q\0h\0a."sv), "holds itself");
+  EXPECT_HAS(refused("}q\0K\1h\0s."sv), "holds itself");
+  EXPECT_HAS(refused(std::string(2000, ']') + std::string(1999, 'a') + "."), "too deep");
+  std::string doubled = ")";  // Each tuple holds the last one twice.
+  for (int i = 0; i < 50; ++i) doubled += "q\1h\1\x86"sv;
+  EXPECT_HAS(refused(doubled + "."), "repeat too often");
+}
+
+TEST(Pickle, RefusesMemosThatLibTorchWouldMakeRoomFor) {
+  EXPECT_HAS(refused("Nr\xff\xff\xff\xff."sv), "memo");
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "archive/pickle.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <unordered_map>
@@ -146,6 +147,10 @@ class PickleReader {
   }
 
   void store_memo(std::uint64_t key) {
+    // LibTorch keeps its memo in an array as long as the largest key.
+    if (key > bytes_.size() + 0xffff) {
+      fail("a memo of the number " + std::to_string(key));
+    }
     if (stack_.empty()) {
       fail("its stack is empty");
     }
@@ -238,8 +243,77 @@ class PickleReader {
   std::unordered_map<std::uint64_t, std::size_t> memo_;
 };
 
+/// Measures the trees of all nodes, once each, without recursion.
+class PickleMeter {
+ public:
+  explicit PickleMeter(const Pickle& pickle) : pickle_(pickle), trees_(pickle.size()) {}
+
+  /// What is wrong with the tree below any node; empty if nothing is.
+  std::string_view fault() {
+    for (std::size_t node = 0; node < pickle_.size(); ++node) {
+      if (const std::string_view fault = measure(node); !fault.empty()) {
+        return fault;
+      }
+    }
+    return {};
+  }
+
+ private:
+  struct Tree {
+    std::size_t height = 0;  ///< 0 until it is known.
+    std::size_t count = 1;   ///< Nodes, shared ones as often as they are met.
+    std::size_t next = 0;    ///< The child to look at next.
+    bool open = false;       ///< On the way down to the current node.
+  };
+
+  std::string_view measure(std::size_t node) {
+    std::vector<std::size_t> path;
+    const auto enter = [&](std::size_t index) {
+      trees_[index].open = true;
+      path.push_back(index);
+    };
+    if (trees_[node].height == 0) enter(node);
+    while (!path.empty()) {
+      Tree& tree = trees_[path.back()];
+      const std::vector<std::size_t>& children = pickle_[path.back()].children;
+      if (tree.next == children.size()) {
+        tree.height += 1;
+        tree.open = false;
+        path.pop_back();
+        continue;
+      }
+      const Tree& child = trees_[children[tree.next]];
+      if (child.open) return "a value holds itself";
+      if (child.height == 0) {
+        enter(children[tree.next]);
+        continue;
+      }
+      add(tree, child);
+      if (tree.height >= kDeepest) return "its values are nested too deep";
+      if (tree.count > kMostShared * (pickle_.size() + kFew)) return "its values repeat too often";
+      tree.next += 1;
+    }
+    return {};
+  }
+
+  static void add(Tree& tree, const Tree& child) {
+    tree.height = std::max(tree.height, child.height);
+    tree.count += child.count;
+  }
+
+  static constexpr std::size_t kDeepest = 1000;
+  static constexpr std::size_t kMostShared = 64;  ///< Times the number of nodes.
+  static constexpr std::size_t kFew = 1000;
+
+  const Pickle& pickle_;
+  std::vector<Tree> trees_;
+};
+
 Pickle::Pickle(std::string_view bytes, const std::string& source) {
   root_ = PickleReader(*this, bytes, source).run();
+  if (const std::string_view fault = PickleMeter(*this).fault(); !fault.empty()) {
+    throw ArchiveError(source + ": damaged pickle: " + std::string(fault));
+  }
 }
 
 }  // namespace torchship

@@ -11,7 +11,8 @@ namespace torchship {
 ///
 /// Reads the opcodes that PyTorch's own pickler writes (torch/csrc/jit/serialization/pickler.h).
 /// Nothing is imported, called or built: classes and functions are names. Memory is bounded by a
-/// multiple of the pickle's size.
+/// multiple of the pickle's size, and so is the work of walking the tree: values may be shared, but
+/// no value holds itself, and nesting is limited.
 class Pickle {
  public:
   enum class Type : std::uint8_t {
@@ -38,6 +39,8 @@ class Pickle {
 
   const Node& root() const { return nodes_[root_]; }
   const Node& operator[](std::size_t index) const { return nodes_[index]; }
+  /// How many nodes there are, also such that the root does not lead to.
+  std::size_t size() const { return nodes_.size(); }
 
  private:
   friend class PickleReader;

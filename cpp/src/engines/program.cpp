@@ -3,6 +3,8 @@
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/passes/inliner.h>
 
+#include "engines/graph_guard.h"
+
 namespace torchship {
 
 namespace jit = torch::jit;
@@ -18,8 +20,10 @@ c10::IValue Program::call(std::vector<c10::IValue> arguments) const {
 }
 
 Program make_program(jit::Function& function) {
+  require_inlinable(function);
   std::shared_ptr<jit::Graph> graph = jit::toGraphFunction(function).graph()->copy();
   jit::Inline(*graph);
+  require_known_constants(*graph);
   return Program(function.getSchema(), std::move(graph));
 }
 

@@ -12,6 +12,7 @@
 
 #include "archive/text.h"
 #include "torchscript/message.h"
+#include "torchscript/nesting.h"
 #include "torchscript/types.h"
 
 namespace torchship {
@@ -19,22 +20,6 @@ namespace torchship {
 namespace jit = torch::jit;
 
 namespace {
-
-/// LibTorch's parser is recursive: deeper nesting than any printed program has would overflow the
-/// stack.
-constexpr int kDeepestNesting = 500;
-
-void refuse_deep_nesting(const std::string& text, const std::string& place) {
-  int depth = 0;
-  for (const char character : text) {
-    depth += (character == '(' || character == '[' || character == '{') ? 1 : 0;
-    depth -= (character == ')' || character == ']' || character == '}') ? 1 : 0;
-    if (depth > kDeepestNesting) {
-      throw ArchiveError(place + ": brackets are nested deeper than " +
-                         std::to_string(kDeepestNesting));
-    }
-  }
-}
 
 /// The record that declares a class: "__torch__.a.Net" is in "code/__torch__/a.py".
 std::string module_of(const std::string& class_name) {

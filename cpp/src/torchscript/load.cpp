@@ -5,6 +5,7 @@
 #include <torch/csrc/jit/serialization/import.h>
 #include <torchship/error.h>
 
+#include "torchscript/conform.h"
 #include "torchscript/message.h"
 
 namespace torchship {
@@ -32,6 +33,7 @@ torch::jit::Module load_module(const File& file, const at::Device& device) {
   const at::NoGradGuard no_grad;
   try {
     torch::jit::Module module = torch::jit::load(std::make_shared<FileAdapter>(file), device);
+    require_conforming(module._ivalue(), file.path().string());
     module.eval();
     return module;
   } catch (const Error&) {

@@ -8,6 +8,7 @@
 #include "manifest/overlay.h"
 #include "manifest/samples.h"
 #include "torchscript/describe.h"
+#include "torchscript/guard.h"
 #include "torchscript/load.h"
 
 namespace torchship {
@@ -34,10 +35,12 @@ std::string TorchScriptFile::place(const std::string& name) const {
   return this->name() + ": " + name;
 }
 
+std::string TorchScriptFile::read(const ZipEntry& entry) const {
+  return zip_.read(entry, kLargestRecord);
+}
+
 std::string TorchScriptFile::read(const std::string& name) const {
-  if (const ZipEntry* entry = find(name)) {
-    return zip_.read(*entry, kLargestRecord);
-  }
+  if (const ZipEntry* entry = find(name)) return read(*entry);
   throw ArchiveError(place(name) + ": the record is missing");
 }
 
@@ -95,6 +98,7 @@ std::optional<Intermediates> TorchScriptFile::intermediates(const ModelInfo&) co
 
 std::unique_ptr<const Engine> TorchScriptFile::load(const ModelInfo& info,
                                                     const LoadOptions& options) const {
+  guard_torchscript(*this);
   return make_interpreter(load_module(zip_.file(), options.device), info, options.device);
 }
 

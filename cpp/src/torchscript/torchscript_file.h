@@ -28,8 +28,13 @@ class TorchScriptFile final : public ModelFile {
 
   /// The record of that name inside the folder, or null.
   const ZipEntry* find(const std::string& name) const { return zip_.find(folder_ + name); }
+  /// All records of the file.
+  const std::vector<ZipEntry>& entries() const { return zip_.entries(); }
+  /// Bytes of the file.
+  std::uint64_t size() const { return zip_.file().size(); }
   /// A record of description or code, whole. Throws ArchiveError when it is missing or huge.
   std::string read(const std::string& name) const;
+  std::string read(const ZipEntry& entry) const;
   /// "model.pt": how messages name the file.
   std::string name() const { return zip_.file().path().string(); }
   /// "model.pt: data.pkl": how messages name a record.
