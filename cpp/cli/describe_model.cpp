@@ -154,7 +154,8 @@ std::string describe_modules(const ModelInfo& info) {
                     format_bytes(module.parameters.bytes),
                     std::to_string(module.buffers.elements), format_bytes(module.buffers.bytes)});
   }
-  return rows.size() <= 2 ? "" : "\n" + cut_table(std::move(rows), 1);
+  const bool says_nothing = rows.size() == 1 || (rows.size() == 2 && rows[1][0] == "(the model)");
+  return says_nothing ? "" : "\n" + cut_table(std::move(rows), 1);
 }
 
 std::string describe_findings(const ModelInfo& info) {

@@ -53,6 +53,16 @@ def test_stock_torch_opens_nested_values(path):
     assert [name for name, _ in stock.named_parameters()] == ["linear.weight", "linear.bias"]
 
 
+def test_newer_operators_open_too(path):
+    """PyTorch keeps the version of files with gelu in another record."""
+    module = nn.Sequential(nn.Linear(3, 4), nn.GELU())
+    saved(path, module)
+    with zipfile.ZipFile(path) as archive:
+        assert "archive/.data/version" in archive.namelist()
+    torch.testing.assert_close(torchship.load(path)(X), module(X))
+    assert torchship.info(path).format_version > 3
+
+
 def test_every_record_has_its_digest(path):
     digests = manifest(saved(path))["records"]
     with zipfile.ZipFile(path) as archive:

@@ -55,7 +55,7 @@ class Pair:
         self.seed = seed
         self.globals = GlobalState()
         self.changes: list[Change] = []  # made by the last call, and put back
-        self._limit = LineLimit()
+        self.limit = LineLimit()
         self._state = ModuleState(module)
 
     @property
@@ -119,7 +119,7 @@ class Pair:
     ) -> Outcome:
         own = [tensor.detach().clone() for tensor in tensors]
         with self.undone(), seeded(self.seed if seed is None else seed), silenced():
-            return _outcome(lambda: self._limit.run(lambda: call(own)))
+            return _outcome(lambda: self.limit.run(lambda: call(own)))
 
     @contextlib.contextmanager
     def undone(self) -> Iterator[None]:
