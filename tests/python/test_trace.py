@@ -264,6 +264,15 @@ def test_sizes_that_go_together_are_one():
     ]
 
 
+def test_mask_that_may_be_longer_goes_with_what_it_masks():
+    def f(x, mask):
+        rows = torch.arange(x.shape[0], device=x.device)
+        return x * mask[rows]
+
+    traced = trace(f, (torch.randn(4, 3), torch.randn(4, 3)))
+    assert ranges(traced)["batch"].members == [(0, 0), (1, 0)]
+
+
 def test_limits_of_the_model_are_found():
     class Positions(nn.Module):
         def __init__(self) -> None:

@@ -74,7 +74,10 @@ class Pair:
 
     def traced(self, tensors: Sequence[Tensor]) -> Outcome:
         assert self.trace is not None
-        return self._run(lambda own: self.trace.call(self.method, own), tensors, None)
+        # As torchship runs it: LibTorch's profiling executor specialises graphs to the shapes that
+        # it has seen, slowly, and is not always right on the next ones.
+        with torch.jit.optimized_execution(False):
+            return self._run(lambda own: self.trace.call(self.method, own), tensors, None)
 
     def eager_in_a_row(self, inputs: Sequence[Sequence[Tensor]]) -> list[Outcome]:
         """Calls without anything put back between them, each from the same seed."""
