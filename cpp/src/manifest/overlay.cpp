@@ -100,7 +100,7 @@ void merge(ValueSpec& target, const ValueSpec& promise, const Place& place) {
     const bool can_be_none = target.optional || target.kind == Kind::none ||
                              (target.kind == Kind::any && target.items.empty());
     if (!can_be_none) contradict(place, target, promise);
-    target.constant = Value();
+    target.constant.emplace();
     return;
   }
   if (target.kind == Kind::any) target = narrowed(target, promise, place);

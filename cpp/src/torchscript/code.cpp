@@ -178,34 +178,43 @@ MethodInfo Code::method(const jit::Def& definition, const jit::ScriptTypeParser&
   return method;
 }
 
+/// The parser lets trees pass that the views of them refuse, each in its own way.
+template <typename Read>
+auto Code::guarded(const std::string& class_name, const Read& read) const {
+  try {
+    return read();
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw ArchiveError(place_ + ": " + record_of(module_of(class_name)) +
+                       ": a class cannot be read: " + explain(error).text);
+  }
+}
+
 std::vector<MethodInfo> Code::methods(const std::string& class_name) {
   const jit::ClassDef& tree = require(class_name);
-  const jit::ScriptTypeParser types(std::make_shared<TypeResolver>(*this));
-  std::set<std::string> hooks;
-  for (const char* list : {"__forward_pre_hooks__", "__forward_hooks__"}) {
-    for (std::string& hook : listed(tree, list)) {
-      hooks.insert(std::move(hook));
+  return guarded(class_name, [&] {
+    const jit::ScriptTypeParser types(std::make_shared<TypeResolver>(*this));
+    std::set<std::string> hooks;
+    for (const char* list : {"__forward_pre_hooks__", "__forward_hooks__"}) {
+      for (std::string& hook : listed(tree, list)) {
+        hooks.insert(std::move(hook));
+      }
     }
-  }
-  std::vector<MethodInfo> methods;
-  try {
+    std::vector<MethodInfo> methods;
     for (const jit::Stmt& statement : tree.body()) {
       if (is_method(statement) && !hooks.contains(jit::Def(statement).name().name())) {
         methods.push_back(method(jit::Def(statement), types));
       }
     }
-  } catch (const Error&) {
-    throw;
-  } catch (const std::exception& error) {
-    throw ArchiveError(place_ + ": " + record_of(module_of(class_name)) +
-                       ": a signature cannot be read: " + explain(error).text);
-  }
-  return methods;
+    return methods;
+  });
 }
 
 std::vector<std::string> Code::parameters(const std::string& class_name) {
   const jit::ClassDef* tree = find(class_name);
-  return tree == nullptr ? std::vector<std::string>() : listed(*tree, "__parameters__");
+  if (tree == nullptr) return {};
+  return guarded(class_name, [&] { return listed(*tree, "__parameters__"); });
 }
 
 bool Code::is_module(const std::string& class_name) {

@@ -45,6 +45,9 @@ class Code {
   const torch::jit::ClassDef* find(const std::string& class_name);
   const torch::jit::ClassDef& require(const std::string& class_name);
   void parse_file(const std::string& module);
+  /// What `read` returns; what LibTorch throws meanwhile becomes an ArchiveError naming the file.
+  template <typename Read>
+  auto guarded(const std::string& class_name, const Read& read) const;
 
   Reader reader_;
   std::string place_;

@@ -1,6 +1,9 @@
 // Makes many archives from a few right ones, each wrong in its own way, and sees what the library
 // makes of them: an error of its own kinds, or a right answer. Anything else is a failure.
+#include <algorithm>
 #include <cstdint>
+#include <cstdlib>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -127,24 +130,38 @@ Options parse(int argc, char** argv) {
   return options;
 }
 
-/// Memory where there is such a file system: a mutant is written for every trial.
-fs::path make_folder() {
-  const fs::path shared = "/dev/shm";
-  const fs::path base = fs::is_directory(shared) ? shared : fs::temp_directory_path();
-  const fs::path folder = base / ("torchship-fuzz-" + std::to_string(::getpid()));
-  fs::create_directory(folder);
-  return folder;
-}
+/// Where mutants are written, one for every trial: memory, where there is such a file system.
+class WorkFolder {
+ public:
+  WorkFolder() {
+    const fs::path shared = "/dev/shm";
+    const fs::path base = fs::is_directory(shared) ? shared : fs::temp_directory_path();
+    path_ = base / ("torchship-fuzz-" + std::to_string(::getpid()));
+    fs::create_directory(path_);
+  }
+  ~WorkFolder() { fs::remove_all(path_); }
+  WorkFolder(const WorkFolder&) = delete;
+  WorkFolder& operator=(const WorkFolder&) = delete;
+
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
 
 }  // namespace
 
 int main(int argc, char** argv) {
   const Options options = parse(argc, argv);
   at::set_num_threads(1);  // A process that is forked must have no other threads.
-  const fs::path folder = make_folder();
-  Tally tally(options);
-  for (const fs::path& path : options.seeds) fuzz(path, options, folder, tally);
-  fs::remove_all(folder);
-  tally.print();
-  return tally.failures() == 0 ? 0 : 1;
+  try {
+    const WorkFolder folder;
+    Tally tally(options);
+    for (const fs::path& path : options.seeds) fuzz(path, options, folder.path(), tally);
+    tally.print();
+    return tally.failures() == 0 ? 0 : 1;
+  } catch (const std::exception& error) {
+    std::cerr << "fuzz_archives: " << error.what() << '\n';
+    return 2;
+  }
 }
