@@ -1,8 +1,7 @@
-"""What the model scripts share: options, progress, seeding, tracing."""
+"""What the model scripts share: options, progress, seeding, training."""
 
 import argparse
 import contextlib
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -99,28 +98,6 @@ def fit(
         report(f"epoch {epoch:2}: loss {losses[-1]:.3f}")
     model.eval()
     return losses
-
-
-def trace(
-    model: nn.Module, example: tuple[Tensor, ...], *others: tuple[Tensor, ...], strict: bool = True
-) -> torch.jit.ScriptModule:
-    """Trace `model` in evaluation mode with `example`, proven to agree with it on `others`.
-
-    Raises:
-        AssertionError: the trace gives other results than the model on one of `others`.
-    """
-    model.eval()
-    with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", r"`torch\.jit\.trace(_method)?` is deprecated", DeprecationWarning
-        )
-        # Layers check their arguments' sizes; torch ignores this on import, -W error forgets it.
-        torch.jit.TracerWarning.ignore_lib_warnings()
-        traced = torch.jit.trace(model, example, strict=strict)
-    with torch.no_grad():
-        for inputs in others:
-            torch.testing.assert_close(traced(*inputs), model(*inputs))
-    return traced
 
 
 def describe(model: nn.Module, path: Path) -> str:

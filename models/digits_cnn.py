@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from _common import Report, describe, fit, parse_options, progress, seeded, silent, trace
+from _common import Report, describe, fit, parse_options, progress, seeded, silent
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
-from torchship import save
+from torchship import trace
 
 SEED = 0
 EPOCHS = 12
@@ -96,8 +96,10 @@ def _images(count: int) -> Tensor:
 
 
 def export(model: nn.Module, path: str | Path) -> None:
-    """Trace `model`, check the trace at other batch sizes and save it."""
-    save(trace(model, example_inputs(), (_images(1),), (_images(7),)), path)
+    """Trace `model`, prove the trace at other values and batch sizes, and save it."""
+    names = {"inputs": ["image"], "outputs": ["logits"]}
+    dynamic = {"input": {0: "batch"}}
+    trace(model, example_inputs(), dynamic=dynamic, names=names, replay=[_images(7)]).save(path)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from _common import Report, describe, fit, parse_options, progress, seeded, silent, trace
+from _common import Report, describe, fit, parse_options, progress, seeded, silent
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader
-from torchship import save
+from torchship import trace
 
 # Modules written in Python and present from 3.10 to 3.13.
 TOPICS = {
@@ -182,10 +182,10 @@ def example_inputs() -> tuple[Tensor, ...]:
 
 
 def export(model: nn.Module, path: str | Path) -> None:
-    """Trace `model`, check the trace at other batch sizes and lengths and save it."""
-    others = (_pad("?"), _pad("Wait for a thread."), _pad(*(6 * ["Send mail."]), "long " * 60))
-    traced = trace(model, example_inputs(), *((tokens,) for tokens in others), strict=False)
-    save(traced, path)  # not strict: the tracer's word for allowing a dict
+    """Trace `model`, prove the trace at other batch sizes and lengths, and save it."""
+    others = [_pad("?"), _pad("Wait for a thread."), _pad(*(6 * ["Send mail."]), "long " * 60)]
+    dynamic = {"tokens": {0: "batch", 1: "length"}}
+    trace(model, example_inputs(), dynamic=dynamic, replay=others).save(path)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

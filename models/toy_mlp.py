@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from _common import Report, describe, fit, parse_options, progress, seeded, silent, trace
+from _common import Report, describe, fit, parse_options, progress, seeded, silent
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
-from torchship import save
+from torchship import trace
 
 ROWS = 1000
 COEFFICIENTS = (0.2, -1.3, -0.5)
@@ -64,8 +64,9 @@ def example_inputs() -> tuple[Tensor, ...]:
 
 
 def export(model: nn.Module, path: str | Path) -> None:
-    """Trace `model`, check the trace at other batch sizes and save it."""
-    save(trace(model, example_inputs(), (torch.ones(2, 3),), (torch.ones(7, 3),)), path)
+    """Trace `model`, prove the trace at other values and batch sizes, and save it."""
+    metadata = {"task": "three predictors, one outcome"}
+    trace(model, example_inputs(), dynamic={"input": {0: "batch"}}, metadata=metadata).save(path)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -35,9 +35,6 @@ py::list intermediates(const Model& model, const std::string& method, const py::
 }
 
 void bind_samples(py::module_& module) {
-  py::class_<Tolerance>(module, "Tolerance")
-      .def_readonly("absolute", &Tolerance::absolute)
-      .def_readonly("relative", &Tolerance::relative);
   py::class_<OutputCheck>(module, "OutputCheck")
       .def_readonly("name", &OutputCheck::name)
       .def_readonly("absolute", &OutputCheck::absolute)

@@ -29,6 +29,11 @@ const MethodInfo& chosen_method(const ModelInfo& info, const std::string& name) 
                        "choose one with --method: " + names);
 }
 
+/// What a result that is one value is called.
+std::string output_name(const MethodInfo& method) {
+  return method.output.name.empty() ? "output" : method.output.name;
+}
+
 }  // namespace
 
 void run_info(const InfoOptions& options) {
@@ -53,7 +58,7 @@ void run_model(const RunOptions& options) {
   const MethodInfo& method = chosen_method(model.info(), options.method);
   const NamedValues inputs = parse_inputs(method, options.inputs);
   const Value result = model.call(method.name, {}, inputs);
-  const NamedValues outputs = flatten(result);
+  const NamedValues outputs = flatten(result, output_name(method));
   write_outputs(outputs, files);
   if (options.json) {
     std::cout << to_json(result).dump(2) << '\n';

@@ -123,7 +123,8 @@ std::string format_range(const DimensionRange& range) {
   const std::string text = !range.max               ? "at least " + min
                            : range.max == range.min ? min
                                                     : min + " to " + std::to_string(*range.max);
-  return text + (range.multiple_of > 1 ? ", multiples of " + std::to_string(range.multiple_of) : "");
+  return range.multiple_of > 1 ? text + ", multiples of " + std::to_string(range.multiple_of)
+                               : text;
 }
 
 std::string describe_dimensions(const ModelInfo& info) {
@@ -139,15 +140,22 @@ std::string describe_dimensions(const ModelInfo& info) {
   return rows.size() == 1 ? "" : "\n" + cut_table(std::move(rows), 1);
 }
 
+/// The modules that hold tensors themselves.
 std::string describe_modules(const ModelInfo& info) {
   Rows rows = {{"module", "class", "parameters", "bytes", "buffers", "bytes"}};
   for (const ModuleSize& module : info.modules) {
-    rows.push_back({module.path.empty() ? "(the model)" : module.path, module.class_name,
+    if (module.parameters.tensors + module.buffers.tensors == 0) {
+      continue;
+    }
+    const std::string& whole = module.class_name;
+    rows.push_back({module.path.empty() ? "(the model)" : module.path,
+                    whole.substr(whole.rfind('.') + 1),
                     std::to_string(module.parameters.elements),
                     format_bytes(module.parameters.bytes),
                     std::to_string(module.buffers.elements), format_bytes(module.buffers.bytes)});
   }
-  return rows.size() <= 2 ? "" : "\n" + cut_table(std::move(rows), 1);
+  const bool says_nothing = rows.size() == 1 || (rows.size() == 2 && rows[1][0] == "(the model)");
+  return says_nothing ? "" : "\n" + cut_table(std::move(rows), 1);
 }
 
 std::string describe_findings(const ModelInfo& info) {
@@ -155,8 +163,8 @@ std::string describe_findings(const ModelInfo& info) {
   for (const Finding& finding : info.findings) {
     const std::string line = finding.line > 0 ? ":" + std::to_string(finding.line) : "";
     const std::string place = finding.file.empty() ? "" : finding.file + line + ": ";
-    text += printable(place + finding.severity + ": " + finding.message + " [" + finding.code + "]") +
-            "\n";
+    const std::string what = finding.severity + ": " + finding.message + " [" + finding.code + "]";
+    text += printable(place + what) + "\n";
     for (const std::string& more : {finding.source, finding.hint}) {
       text += more.empty() ? "" : "    " + printable(more) + "\n";
     }

@@ -65,7 +65,8 @@ std::string printable(std::string_view text) {
 }
 
 std::size_t characters(std::string_view text) {
-  return text.size() - static_cast<std::size_t>(std::count_if(text.begin(), text.end(), is_continuation));
+  const auto continued = std::count_if(text.begin(), text.end(), is_continuation);
+  return text.size() - static_cast<std::size_t>(continued);
 }
 
 }  // namespace torchship::cli

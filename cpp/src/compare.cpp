@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include <ATen/core/Tensor.h>
 #include <c10/util/complex.h>
@@ -108,6 +109,9 @@ const ValueSpec* member(const ValueSpec* spec, const std::string& key) {
 /// One comparison of two trees, leaf by leaf.
 class Comparison {
  public:
+  /// `whole` names a result that is one value.
+  explicit Comparison(std::string whole) : whole_(std::move(whole)) {}
+
   void compare(const Value& got, const Value& expected, const ValueSpec* spec,
                const std::string& name) {
     if (got.kind() != expected.kind()) {
@@ -127,7 +131,7 @@ class Comparison {
 
  private:
   OutputCheck& add(const std::string& name) {
-    outputs.emplace_back().name = name.empty() ? "output" : name;
+    outputs.emplace_back().name = name.empty() ? whole_ : name;
     return outputs.back();
   }
 
@@ -227,6 +231,8 @@ class Comparison {
       output.problem = "expected " + literal(expected) + ", got " + literal(got);
     }
   }
+
+  std::string whole_;
 };
 
 }  // namespace
@@ -265,7 +271,7 @@ Difference compare_tensors(const at::Tensor& got, const at::Tensor& expected,
 }
 
 std::vector<OutputCheck> compare(const Value& got, const Value& expected, const ValueSpec& spec) {
-  Comparison comparison;
+  Comparison comparison(spec.name.empty() ? "output" : spec.name);
   comparison.compare(got, expected, &spec, "");
   return std::move(comparison.outputs);
 }

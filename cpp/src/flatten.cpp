@@ -23,7 +23,7 @@ void add_leaves(const Value& value, const std::string& name, NamedValues& leaves
         add_leaves(item, prefix + key_text(key), leaves);
       }
       break;
-    default: leaves.emplace_back(name.empty() ? "output" : name, value);
+    default: leaves.emplace_back(name, value);
   }
 }
 
@@ -44,9 +44,12 @@ std::string key_text(const Value& key) {
   }
 }
 
-NamedValues flatten(const Value& value) {
+NamedValues flatten(const Value& value, const std::string& name) {
   NamedValues leaves;
   add_leaves(value, "", leaves);
+  if (leaves.size() == 1 && leaves[0].first.empty()) {
+    leaves[0].first = name;
+  }
   return leaves;
 }
 

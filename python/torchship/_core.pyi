@@ -196,14 +196,6 @@ class ModelInfo:
     @property
     def metadata(self) -> dict[str, str]: ...
 
-class Tolerance:
-    """|got - expected| <= absolute + relative * |expected|, element by element."""
-
-    @property
-    def absolute(self) -> float: ...
-    @property
-    def relative(self) -> float: ...
-
 class OutputCheck:
     """One output of one sample beside what the eager model gave."""
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 
@@ -43,7 +44,38 @@ def save(
     """
     _check_scripted(module)
     _check_eval_mode(module)
-    write_archive(module, path, {"metadata": dict(metadata or {})}, {})
+    manifest = {"methods": _traced_methods(module), "metadata": dict(metadata or {})}
+    write_archive(module, path, manifest, {})
+
+
+def _traced_methods(module: Scripted) -> list[dict[str, Any]]:
+    """What the tracer noted of its examples, without their values."""
+    if isinstance(module, torch.jit.ScriptFunction):
+        return []
+    return [
+        {
+            "name": name,
+            "inputs": [
+                {"name": argument.name, **_traced_input(given)}
+                for argument, given in zip(_arguments(module, name), inputs, strict=True)
+            ],
+            "output": {"kind": "any"},
+            "dimensions": [],
+        }
+        for name, inputs in module._c._retrieve_traced_inputs().items()
+        if len(_arguments(module, name)) == len(inputs)
+    ]
+
+
+def _arguments(module: torch.jit.ScriptModule, method: str) -> list[Any]:
+    return module._c._get_method(method).schema.arguments[1:]
+
+
+def _traced_input(given: Any) -> dict[str, Any]:
+    if not isinstance(given, torch.Tensor):
+        return {"kind": "any"}
+    dtype = str(given.dtype).removeprefix("torch.")
+    return {"kind": "any", "traced": {"dtype": dtype, "shape": list(given.shape)}}
 
 
 def _check_scripted(module: object) -> None:
@@ -51,8 +83,8 @@ def _check_scripted(module: object) -> None:
         return
     raise TypeError(
         f"save() needs a TorchScript module, not {type(module).__name__}: trace it first with "
-        "torchship.trace(module, example), where example is a tensor or tuple of tensors like those "
-        "the model will be given"
+        "torchship.trace(module, example), where example is a tensor or tuple of tensors like "
+        "those the model will be given"
     )
 
 

@@ -21,7 +21,7 @@ from torchship.tracing.script import (
     trace_methods,
 )
 from torchship.tracing.state import seeded
-from torchship.tracing.structure import Structure, UnsupportedValue, flatten
+from torchship.tracing.structure import Structure, UnsupportedValue, flatten, with_names
 from torchship.tracing.traced import Options, Traced
 
 MODES = {
@@ -69,7 +69,8 @@ def trace(
             ``{"x": [0]}``; the same name is the same size. A tensor inside a container has a path:
             ``"batch.mask"``. None finds them by trying; ``{}`` fixes every size. With several
             methods a key may begin with the method: ``"decode.z"``.
-        names: ``{"inputs": [...], "outputs": [...]}``, other names than the signature's.
+        names: ``{"inputs": [...], "outputs": [...]}``: other names than the signature's, and names
+            for the result or the members of a tuple.
         mode: "eval", "train" for those who mean it, or "both", which writes R torch's pair of
             methods `evalforward` and `trainforward`.
         strict: raise one TraceError with all findings that change results; False writes them into
@@ -98,7 +99,7 @@ def trace(
         )
     subject = as_module(fn_or_module)
     given = _methods(subject, fn_or_module, examples, kwargs, methods, mode)
-    pairs = [_first_call(subject, method, seed) for method in given]
+    pairs = [_first_call(subject, method, options.names, seed) for method in given]
     calls = [learn(pair) for pair in pairs]
     traced = _trace(subject, pairs, seed)
     if mode == "both":
@@ -189,7 +190,7 @@ def _signed(subject: nn.Module, call: Callable[..., Any], name: str) -> Callable
     return subject.forward if name == "forward" else call
 
 
-def _first_call(subject: nn.Module, method: Method, seed: int) -> Pair:
+def _first_call(subject: nn.Module, method: Method, names: Mapping[str, Any], seed: int) -> Pair:
     """Run the eager method on its examples, which also tells what it returns."""
     pair = Pair(subject, method, None, seed)
     outcome = pair.eager(pair.examples)
@@ -204,6 +205,8 @@ def _first_call(subject: nn.Module, method: Method, seed: int) -> Pair:
             f"the result of {method.name} holds no tensor: a trace records tensor operations "
             "and nothing else"
         )
+    if names.get("outputs"):
+        structure = with_names(structure, names["outputs"], method.name)
     pair.method = replace(method, output=structure)
     return pair
 

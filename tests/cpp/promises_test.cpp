@@ -22,6 +22,8 @@ void* operator new(std::size_t size) {
   }
   throw std::bad_alloc();
 }
+// GCC sees the new that it inlines beside the delete that it knows.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 

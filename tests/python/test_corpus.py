@@ -23,14 +23,6 @@ POSITIVE = [record for record in RECORDS if record["status"] == "positive"]
 NEGATIVE = [record for record in RECORDS if record["status"] != "positive"]
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def decode(entry: dict, folder: Path, results: list):
     """Return the value that the manifest describes."""
     kind = entry["kind"]

@@ -8,18 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from support import EXAMPLE, legacy
 from torch import Tensor, nn
 from torchship import save
 
-EXAMPLE = torch.tensor([[1.2, 3.0, 0.1]])
 posix = pytest.mark.skipif(os.name != "posix", reason="permission bits and links as on POSIX")
-
-
-def legacy(function, *arguments, **options):
-    """Call a function of torch.jit without the warning that it is deprecated."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is deprecated", DeprecationWarning)
-        return function(*arguments, **options)
 
 
 def load(path):
@@ -132,9 +125,11 @@ def test_module_elsewhere_opens_on_cpu_and_stays_there(tmp_path, frozen):
     ],
 )
 def test_other_warnings_are_shown(tmp_path, monkeypatch, category, message):
+    stock = torch.jit.save
+
     def warn_and_write(module, file):
         warnings.warn(message, category, stacklevel=1)
-        file.write(b"archive")
+        stock(module, file)
 
     monkeypatch.setattr(torch.jit, "save", warn_and_write)
     with pytest.warns(category, match="torch.jit"):
@@ -152,7 +147,7 @@ def test_deprecation_of_torch_jit_save_is_silenced(tmp_path):
 
 @pytest.mark.parametrize("thing", [network(), network().state_dict(), "net.pt", None])
 def test_only_torchscript_is_saved(tmp_path, thing):
-    with pytest.raises(TypeError, match=r"trace it first with torch\.jit\.trace\(module\.eval\(\)"):
+    with pytest.raises(TypeError, match=r"trace it first with torchship\.trace\(module, example\)"):
         save(thing, tmp_path / "net.pt")
     assert os.listdir(tmp_path) == []
 

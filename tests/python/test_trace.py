@@ -95,7 +95,7 @@ def test_several_methods():
     assert traced.methods == ["forward", "encode"]
     torch.testing.assert_close(traced.encode(X), module.encode(X))
     with pytest.raises(AttributeError, match="no method 'decode'; it has forward, encode"):
-        traced.decode
+        _ = traced.decode
 
 
 def test_methods_without_forward():
@@ -262,6 +262,15 @@ def test_sizes_that_go_together_are_one():
         [(0, 0), (1, 0)],
         [(0, 1), (1, 1)],
     ]
+
+
+def test_mask_that_may_be_longer_goes_with_what_it_masks():
+    def f(x, mask):
+        rows = torch.arange(x.shape[0], device=x.device)
+        return x * mask[rows]
+
+    traced = trace(f, (torch.randn(4, 3), torch.randn(4, 3)))
+    assert ranges(traced)["batch"].members == [(0, 0), (1, 0)]
 
 
 def test_limits_of_the_model_are_found():

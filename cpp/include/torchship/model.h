@@ -31,9 +31,9 @@ TORCHSHIP_EXPORT at::Device parse_device(std::string_view name);
 /// Ownership: a Model is a cheap handle; copies share the weights, and the last one frees them.
 /// The file is not needed after loading: it may be replaced or deleted.
 ///
-/// Threads: any number of threads may call one Model at once. A model whose methods write their own
-/// state (a recurrent policy that keeps its hidden state in a buffer) is served one call at a time,
-/// and that state is shared by the copies.
+/// Threads: any number of threads may call one Model at once. A method that writes the model's own
+/// state (a recurrent policy that keeps its hidden state in a buffer) runs alone, and that state is
+/// shared by the copies.
 ///
 /// Semantics: the model is always in eval mode and records no gradients. Tensor inputs are moved to
 /// device() if needed; tensors in the result come back on the device of the first tensor input. Results

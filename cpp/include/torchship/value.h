@@ -104,9 +104,9 @@ class TORCHSHIP_EXPORT Value {
 /// Arguments by name, as in `model.run({{"image", x}})`.
 using NamedValues = std::vector<std::pair<std::string, Value>>;
 
-/// The leaves of a value with their names: "output" where there is one, else dict keys, field names
+/// The leaves of a value with their names: `name` where the value is one, else dict keys, field names
 /// or numbers, those of nested ones joined by dots.
-TORCHSHIP_EXPORT NamedValues flatten(const Value& value);
+TORCHSHIP_EXPORT NamedValues flatten(const Value& value, const std::string& name = "output");
 
 /// "float32[1, 3]", "list of 2 items", "int 5": how messages describe a value.
 TORCHSHIP_EXPORT std::string describe(const Value& value);

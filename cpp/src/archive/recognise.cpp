@@ -147,10 +147,19 @@ void require_zip(const File& file) {
                      std::string(kTraceFirst));
 }
 
+namespace {
+
+/// From format version 6 on, which models with a gelu have, the record is in `.data/`.
+bool has_version(const ZipReader& zip, const std::string& folder) {
+  return zip.find(folder + ".data/version") != nullptr || zip.find(folder + "version") != nullptr;
+}
+
+}  // namespace
+
 std::string require_torchscript(const ZipReader& zip) {
   const std::string folder = common_folder(zip);
   if (folder.empty() || zip.find(folder + "data.pkl") == nullptr ||
-      zip.find(folder + "constants.pkl") == nullptr || zip.find(folder + "version") == nullptr ||
+      zip.find(folder + "constants.pkl") == nullptr || !has_version(zip, folder) ||
       zip.find(folder + "model.json") != nullptr) {
     refuse_zip(zip, folder);
   }

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <mutex>
 #include <optional>
+#include <set>
+#include <shared_mutex>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 
@@ -155,20 +158,26 @@ class Interpreter final : public Engine {
       add_program(method.name);
     }
     for (const auto& [name, program] : programs_) {
-      stateful_ = stateful_ || writes_state(program);
+      if (writes_state(program)) {
+        writers_.insert(name);
+      }
+    }
+    if (std::any_of(before_.begin(), before_.end(), writes_state) ||
+        std::any_of(after_.begin(), after_.end(), writes_state)) {
+      writers_.insert("forward");
     }
     owned_ = storages_of(module_, programs_);
   }
 
   Value run(const MethodInfo& method, const BoundInputs& inputs) const override {
-    const std::unique_lock<std::mutex> turn = wait_for_turn();
+    const Turn turn = wait_for_turn(method.name);
     try {
       const c10::IValue result =
           compute(programs_.at(method.name), method, inputs).front();
       const std::optional<at::Device> device = first_device(inputs);
       // State that a call replaced is the model's own too.
-      const Storages fresh = stateful_ ? storages_of(module_, programs_) : Storages();
-      const Storages& owned = stateful_ ? fresh : owned_;
+      const Storages fresh = keeps_state() ? storages_of(module_, programs_) : Storages();
+      const Storages& owned = keeps_state() ? fresh : owned_;
       return to_value(result, [&](const at::Tensor& tensor) {
         return hand_out(tensor, owned, device);
       });
@@ -181,7 +190,7 @@ class Interpreter final : public Engine {
 
   std::vector<Intermediate> intermediates(const MethodInfo& method,
                                           const BoundInputs& inputs) const override {
-    const std::unique_lock<std::mutex> turn = wait_for_turn();
+    const Turn turn = wait_for_turn(method.name);
     try {
       Recording recording(programs_.at(method.name));
       return recording.finish(compute(recording.program(), method, inputs));
@@ -192,12 +201,22 @@ class Interpreter final : public Engine {
     }
   }
 
-  bool keeps_state() const noexcept override { return stateful_; }
+  bool keeps_state() const noexcept override { return !writers_.empty(); }
 
  private:
-  /// Calls of a model that keeps state come one at a time.
-  std::unique_lock<std::mutex> wait_for_turn() const {
-    return stateful_ ? std::unique_lock(state_) : std::unique_lock<std::mutex>();
+  struct Turn {
+    std::unique_lock<std::shared_mutex> alone;
+    std::shared_lock<std::shared_mutex> beside_readers;
+  };
+
+  /// A method that changes the model's state runs alone; those that only read it, beside each other.
+  Turn wait_for_turn(const std::string& method) const {
+    if (!keeps_state()) {
+      return {};
+    }
+    return writers_.contains(method)
+               ? Turn{std::unique_lock(state_), std::shared_lock<std::shared_mutex>()}
+               : Turn{std::unique_lock<std::shared_mutex>(), std::shared_lock(state_)};
   }
 
   void add_program(const std::string& name) {
@@ -285,9 +304,9 @@ class Interpreter final : public Engine {
   std::unordered_map<std::string, Program> programs_;
   std::vector<Program> before_;
   std::vector<Program> after_;
-  bool stateful_ = false;
+  std::set<std::string> writers_;  ///< Methods that change what the module holds.
   Storages owned_;
-  mutable std::mutex state_;
+  mutable std::shared_mutex state_;
 };
 
 }  // namespace

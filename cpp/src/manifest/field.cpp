@@ -1,6 +1,7 @@
 #include "manifest/field.h"
 
 #include <algorithm>
+#include <cctype>
 #include <limits>
 
 #include <torchship/error.h>

@@ -46,7 +46,9 @@ class Guard {
     }
   }
 
-  [[noreturn]] void fail(const std::string& what) const { throw ArchiveError(place_ + ": " + what); }
+  [[noreturn]] void fail(const std::string& what) const {
+    throw ArchiveError(place_ + ": " + what);
+  }
 
   const std::string& place_;
   std::vector<std::unordered_set<std::string>> keys_;  ///< Of the objects that are open.

@@ -10,7 +10,8 @@ namespace torchship {
 using Json = nlohmann::json;
 
 /// Parses a manifest's text within the limits of docs/archive-format.md: size, depth, number of
-/// values, no key twice, no number that is not finite. Throws ArchiveError that begins with `place`.
+/// values, no key twice, no number that is not finite. `place` begins messages. Throws
+/// ArchiveError.
 Json parse_manifest_json(std::string_view text, const std::string& place);
 
 }  // namespace torchship

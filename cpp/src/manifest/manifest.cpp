@@ -78,10 +78,10 @@ std::map<std::string, std::string> parse_records(const Field& field) {
   std::map<std::string, std::string> records;
   for (const auto& [name, value] : field.members()) {
     const std::string& digest = value.string();
-    const bool is_digest = digest.size() == 64 && std::all_of(digest.begin(), digest.end(), [](char c) {
-      return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-    });
-    if (!is_digest) value.expected("a SHA-256 of 64 lower-case hex digits");
+    const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
+    if (digest.size() != 64 || !std::all_of(digest.begin(), digest.end(), is_hex)) {
+      value.expected("a SHA-256 of 64 lower-case hex digits");
+    }
     if (name == kManifestRecord) value.refuse("the manifest cannot hold its own digest");
     records[name] = digest;
   }

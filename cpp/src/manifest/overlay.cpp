@@ -77,8 +77,9 @@ void merge_members(ValueSpec& target, const ValueSpec& promise, const Place& pla
   std::vector<ValueSpec> members;
   for (std::size_t i = 0; i < count; ++i) {
     const ValueSpec& member = (*promise.members)[i];
-    ValueSpec spec = target.items[target.kind == Kind::list ? 0 : target.kind == Kind::dict ? 1 : i];
-    const std::string step = target.kind == Kind::dict ? ".entries" : ".items";
+    const bool is_dict = target.kind == Kind::dict;
+    ValueSpec spec = target.items[target.kind == Kind::list ? 0 : is_dict ? 1 : i];
+    const std::string step = is_dict ? ".entries" : ".items";
     merge(spec, member, Place{&place, step + "[" + std::to_string(i) + "]"});
     if (!member.name.empty()) spec.name = member.name;
     members.push_back(std::move(spec));
@@ -88,7 +89,13 @@ void merge_members(ValueSpec& target, const ValueSpec& promise, const Place& pla
 
 /// Adds a promise to a spec that was read from the model's code.
 void merge(ValueSpec& target, const ValueSpec& promise, const Place& place) {
-  if (promise.kind == Kind::any) return;
+  if (promise.kind == Kind::any) {
+    if (promise.traced_dtype) {
+      target.traced_dtype = promise.traced_dtype;
+      target.traced_shape = promise.traced_shape;
+    }
+    return;
+  }
   if (promise.kind == Kind::none) {
     const bool can_be_none = target.optional || target.kind == Kind::none ||
                              (target.kind == Kind::any && target.items.empty());
@@ -123,7 +130,15 @@ void merge_method(MethodInfo& target, const MethodInfo& promise, const Place& pl
     }
   }
   merge(target.output, promise.output, Place{&place, ".output"});
+  target.output.name = promise.output.name;
   target.dimensions = promise.dimensions;
+}
+
+/// Whether a method is a part of another one, and not for callers.
+bool is_inner(const MethodInfo& method, const Manifest& manifest) {
+  return method.name.starts_with('_') &&
+         std::none_of(manifest.methods.begin(), manifest.methods.end(),
+                      [&](const MethodInfo& each) { return each.name == method.name; });
 }
 
 void check_samples(const Manifest& manifest, const ModelInfo& info, const Place& root) {
@@ -154,6 +169,7 @@ void overlay(const Manifest& manifest, const std::string& place, ModelInfo& info
     }
     merge_method(*method, promise, where);
   }
+  std::erase_if(info.methods, [&](const MethodInfo& each) { return is_inner(each, manifest); });
   check_samples(manifest, info, root);
   if (manifest.default_method) {
     if (info.find(*manifest.default_method) == nullptr) {

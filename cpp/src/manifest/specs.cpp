@@ -120,7 +120,7 @@ class SpecParser {
       case Kind::tuple: parse_sequence(field, spec); break;
       case Kind::dict: parse_dict(field, spec); break;
       case Kind::none: spec.constant = Value(); break;
-      case Kind::any: break;
+      case Kind::any: parse_anything(field, spec); break;
       default:
         if (const auto value = field.find("value")) spec.constant = parse_plain(*value, spec.kind);
     }
@@ -138,6 +138,16 @@ class SpecParser {
     if (const auto tolerance = field.find("tolerance")) {
       if (!is_output_) tolerance->refuse("only outputs have one");
       spec.tolerance = parse_tolerance(*tolerance);
+    }
+  }
+
+  static void parse_anything(const Field& field, ValueSpec& spec) {
+    const auto traced = field.find("traced");
+    if (!traced) return;
+    spec.traced_dtype = parse_dtype((*traced)["dtype"]);
+    spec.traced_shape.emplace();
+    for (const Field& size : (*traced)["shape"].items()) {
+      spec.traced_shape->push_back(size.integer(0));
     }
   }
 
@@ -203,6 +213,7 @@ MethodInfo parse_method(const Field& field) {
     if (!names.insert(method.inputs.back().name).second) each.refuse("the name occurs twice");
   }
   method.output = SpecParser(method.dimensions, /*is_output=*/true).parse(field["output"]);
+  if (const auto name = field["output"].find("name")) method.output.name = name->string();
   return method;
 }
 

@@ -73,10 +73,12 @@ std::string choose_default(const std::vector<MethodInfo>& methods) {
 }
 
 std::int64_t read_version(const TorchScriptFile& file) {
-  const std::string text = file.read("version");
+  // LibTorch looks in this order too (PyTorchStreamReader::init).
+  const std::string record = file.find(".data/version") != nullptr ? ".data/version" : "version";
+  const std::string text = file.read(record);
   std::int64_t version = 0;
   if (std::from_chars(text.data(), text.data() + text.size(), version).ec != std::errc()) {
-    throw ArchiveError(file.place("version") + ": is not a number");
+    throw ArchiveError(file.place(record) + ": is not a number");
   }
   return version;
 }

@@ -110,12 +110,16 @@ def find_dimensions(
     """Every dimension whose size the eager model lets vary, found by trying.
 
     Dimensions that only work when they change together are one; those that work each by itself
-    but not with different sizes at once (as broadcasting allows for size 1) are one too.
+    but not with different sizes at once (as broadcasting allows for size 1) are one too. So is one
+    that works by itself with its like that does not: a mask may be longer than what it masks.
     """
     keys = [(t, d) for t, example in enumerate(examples) for d in range(example.dim())]
     sizes = {key: examples[key[0]].shape[key[1]] for key in keys}
     keys = [key for key in keys if sizes[key] > 0]
     alone = [key for key in keys if works({key: sizes[key] + 1})]
+    coupled = _coupled(keys, alone, sizes, works)
+    keys = [key for key in keys if not any(key in group for group in coupled)]
+    alone = [key for key in alone if key in keys]
     groups = [[key] for key in alone]
     if len(groups) > 1 and not works(_all_different(groups, sizes)):
         groups = _by(alone, lambda key: (key[1], sizes[key]))
@@ -127,8 +131,17 @@ def find_dimensions(
             if len(group) > 1 and works({key: sizes[key] + 1 for key in group}):
                 groups.append(group)
         rest = [key for key in rest if not any(key in group for group in groups)]
-    found = [_named(group, names, sizes[group[0]]) for group in groups]
+    found = [_named(group, names, sizes[group[0]]) for group in sorted(coupled + groups)]
     return _distinct(found + _stepped(rest, names, sizes, works))
+
+
+def _coupled(
+    keys: Sequence[Key], alone: Sequence[Key], sizes: Mapping[Key, int], works: Works
+) -> list[list[Key]]:
+    """Like dimensions of which only some work by themselves, and which work together."""
+    likes = _by(keys, lambda key: (key[1], sizes[key]))
+    mixed = [like for like in likes if 0 < sum(key in alone for key in like) < len(like)]
+    return [like for like in mixed if works({key: sizes[key] + 1 for key in like})]
 
 
 def _by(keys: Sequence[Key], same: Callable[[Key], Any]) -> list[list[Key]]:

@@ -80,8 +80,8 @@ def examine(
 
 
 def learn(pair: Pair) -> Calls:
-    """Find out which functions a call of the eager method goes through, and keep what they share."""
-    calls = calls_of(lambda: pair.eager(pair.examples))
+    """Find out which functions a call of the eager method enters, and keep what they share."""
+    calls = calls_of(lambda: pair.eager(pair.examples), pair.limit)
     pair.globals = GlobalState(calls.functions)
     return calls
 

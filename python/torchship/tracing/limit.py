@@ -20,6 +20,7 @@ class LineLimit:
     def __init__(self) -> None:
         self._most: int | None = None  # known once a first call has ended
         self._count = 0
+        self.on_enter: Callable[[FrameType], None] | None = None  # told of the author's functions
 
     def run(self, call: Callable[[], T]) -> T:
         """Call; raises Endless after 1000 and 50 times as many lines as the first call took."""
@@ -35,7 +36,11 @@ class LineLimit:
         return result
 
     def _enter(self, frame: FrameType, event: str, argument: Any) -> Any:
-        return self._line if is_authors(frame.f_code.co_filename) else None
+        if not is_authors(frame.f_code.co_filename):
+            return None
+        if self.on_enter is not None:
+            self.on_enter(frame)
+        return self._line
 
     def _line(self, frame: FrameType, event: str, argument: Any) -> Any:
         self._count += 1

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -22,7 +23,7 @@ class Contents:
 
     manifest: Json
     samples: dict[str, Tensor] = field(default_factory=dict)
-    intermediates: dict[str, Tensor] = field(default_factory=dict)
+    chosen: list[tuple[Examination, Comparison]] = field(default_factory=list)
 
 
 def contents(traced: Traced) -> Contents:
@@ -31,17 +32,39 @@ def contents(traced: Traced) -> Contents:
     examinations = traced.examinations.values()
     options = traced.options
     made.manifest = {
-        "default_method": traced.default_method,
+        **({"default_method": traced.default_method} if traced.default_method else {}),
         "methods": [_method(each, options) for each in examinations],
         "findings": [each.to_json() for each in traced.report.findings],
         "metadata": dict(options.metadata),
     }
-    chosen = [(each, one) for each in examinations for one in golden(each, options)]
+    made.chosen = [(each, one) for each in examinations for one in golden(each, options)]
     made.manifest["samples"] = [
         _sample(each, comparison, number, made.samples)
-        for number, (each, comparison) in enumerate(chosen)
+        for number, (each, comparison) in enumerate(made.chosen)
     ]
     return made
+
+
+def intermediates(made: Contents, archive: Path) -> dict[str, Tensor]:
+    """Every operator's result for the first sample, by running the archive itself.
+
+    The manifest then says where each belongs. Raises ValueError when there is no sample.
+    """
+    from torchship._core import Model
+
+    if not made.chosen:
+        raise ValueError("record='all' needs a sample, and this trace has none")
+    examination, comparison = made.chosen[0]
+    method = examination.pair.method
+    inputs = method.arguments.rebuild(comparison.tensors)
+    results = Model(archive)._intermediates(method.name, list(inputs))
+    values, tensors = [], {}
+    for number, (node, output, operator, _, tensor) in enumerate(results):
+        place = {"node": node, "output": output, "operator": operator, "ref": str(number)}
+        values.append(place)
+        tensors[str(number)] = tensor.detach().cpu().contiguous().clone()
+    made.manifest["intermediates"] = {"sample": 0, "values": values}
+    return tensors
 
 
 def golden(examination: Examination, options: Options) -> list[Comparison]:
@@ -97,7 +120,7 @@ def _method(examination: Examination, options: Options) -> Json:
     return {
         "name": method.name,
         "inputs": inputs,
-        "output": _output(examination, options),
+        "output": {**_output(examination, options), **_output_name(method.output, options)},
         "dimensions": [each.to_json() for each in examination.dimensions],
     }
 
@@ -109,6 +132,11 @@ def _input_names(method: str, own: Sequence[str], options: Options) -> Sequence[
     if len(wanted) != len(own) or len(set(wanted)) != len(wanted):
         raise ValueError(f"names: {method} takes {len(own)} inputs {tuple(own)}, got {wanted!r}")
     return list(wanted)
+
+
+def _output_name(output: Structure, options: Options) -> Json:
+    names = options.names.get("outputs") or ()
+    return {"name": names[0]} if len(names) == 1 and not output.type_name else {}
 
 
 class _InputLeaf:
@@ -178,7 +206,11 @@ def _output(examination: Examination, options: Options) -> Json:
     same = all(_shape_of(each) == _shape_of(structures[0]) for each in structures)
     if not same:
         return {"kind": "any"}
-    return _spec(_constant_parts(structures), _OutputLeaf(runs, options))
+    whole = _constant_parts(structures)
+    own = examination.pair.method.output
+    if own.type_name and not whole.type_name:
+        whole = replace(whole, keys=own.keys, type_name=own.type_name)
+    return _spec(whole, _OutputLeaf(runs, options))
 
 
 def _shape_of(structure: Structure) -> Any:

@@ -55,7 +55,7 @@ class Pair:
         self.seed = seed
         self.globals = GlobalState()
         self.changes: list[Change] = []  # made by the last call, and put back
-        self._limit = LineLimit()
+        self.limit = LineLimit()
         self._state = ModuleState(module)
 
     @property
@@ -74,18 +74,22 @@ class Pair:
 
     def traced(self, tensors: Sequence[Tensor]) -> Outcome:
         assert self.trace is not None
-        return self._run(lambda own: self.trace.call(self.method, own), tensors, None)
+        # As torchship runs it: LibTorch's profiling executor specialises graphs to the shapes that
+        # it has seen, slowly, and is not always right on the next ones.
+        with torch.jit.optimized_execution(False):
+            return self._run(lambda own: self.trace.call(self.method, own), tensors, None)
 
     def eager_in_a_row(self, inputs: Sequence[Sequence[Tensor]]) -> list[Outcome]:
         """Calls without anything put back between them, each from the same seed."""
-        found: list[Outcome] = []
+        arguments = self.method.arguments
+
+        def call(tensors: Sequence[Tensor]) -> Outcome:
+            own = [tensor.detach().clone() for tensor in tensors]
+            with in_mode(self.module, self.method.training), seeded(self.seed):
+                return _outcome(lambda: arguments.apply(self.method.call, own))
+
         with self.undone():
-            for tensors in inputs:
-                own = [tensor.detach().clone() for tensor in tensors]
-                with in_mode(self.module, self.method.training), seeded(self.seed):
-                    apply = self.method.arguments.apply
-                    found.append(_outcome(lambda own=own: apply(self.method.call, own)))
-        return found
+            return [call(tensors) for tensors in inputs]
 
     def observed(self, tensors: Sequence[Tensor], seed: int | None = None) -> Observation | None:
         """Another trace of the eager method, taken with these inputs; nothing if it fails, or was
@@ -118,7 +122,7 @@ class Pair:
     ) -> Outcome:
         own = [tensor.detach().clone() for tensor in tensors]
         with self.undone(), seeded(self.seed if seed is None else seed), silenced():
-            return _outcome(lambda: self._limit.run(lambda: call(own)))
+            return _outcome(lambda: self.limit.run(lambda: call(own)))
 
     @contextlib.contextmanager
     def undone(self) -> Iterator[None]:

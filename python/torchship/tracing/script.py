@@ -1,8 +1,8 @@
 """The TorchScript module that is made of a function or module: traced, and given its signature.
 
-What the tracer takes and gives by itself (tensors, and tuples, lists and dicts of them) is traced as
-it is. For anything else (numbers, strings, None, named tuples, gaps among the arguments) a method of
-tensors alone is traced, and a scripted one around it has the original's signature.
+What the tracer takes and gives by itself (tensors, and tuples, lists and dicts of them) is traced
+as it is. For anything else (numbers, strings, None, named tuples, gaps among the arguments) a
+method of tensors alone is traced, and a scripted one around it has the original's signature.
 """
 
 import contextlib
@@ -47,6 +47,8 @@ class Function(nn.Module):
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__()
         self.__dict__["forward"] = function
+        # Of others the tracer asks for a name that they lack.
+        self.__dict__["is_plain"] = inspect.isfunction(function) and bool(function.__module__)
 
 
 def as_module(subject: Callable[..., Any]) -> nn.Module:
@@ -137,7 +139,7 @@ def trace_methods(
             values[FLAT + method.name] = tensors
             calls[FLAT + method.name] = _Call(module, method, is_flat=True)
     with silenced(), in_mode(module, methods[0].training), _attributes(module, calls):
-        if isinstance(module, Function) and not calls:
+        if isinstance(module, Function) and module.is_plain and not calls:
             return Trace(_trace_function(module.forward, values["forward"]))
         traced = torch.jit.trace_module(
             module, values, check_trace=False, strict=False, _store_inputs=False

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from torchship.tracing.places import Place, asking_place, is_authors
+from torchship.tracing.limit import LineLimit
+from torchship.tracing.places import Place, asking_place
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 _MOST_ITEMS = 1000
@@ -197,30 +198,35 @@ class Calls:
 _RANDOM_MODULES = ("random", "secrets", "time", "uuid", "numpy.random")
 
 
-def calls_of(call: Callable[[], Any]) -> Calls:
-    """Every function of the author's that a call enters, and its first random number."""
+def calls_of(call: Callable[[], Any], limit: LineLimit) -> Calls:
+    """Every function of the author's that a call under a limit enters, and where it first asks
+    something outside torch for a random number."""
     found: dict[CodeType, Called] = {}
     random_places: list[Place] = []
 
     def note(frame: FrameType, event: str, argument: Any) -> None:
-        if event == "call":
-            _note_function(frame, found)
         if not random_places and _is_random(frame, event, argument):
             place = asking_place(frame)
             random_places.extend([place] if place else [])
 
+    limit.on_enter = lambda frame: _note_function(frame, found)
     before = sys.getprofile()
-    sys.setprofile(note)
+    # A profiler written in C could not be put back.
+    is_free = before is None or callable(before)
     try:
+        if is_free:
+            sys.setprofile(note)
         call()
     finally:
-        sys.setprofile(before)
+        limit.on_enter = None
+        if is_free:
+            sys.setprofile(before)
     return Calls(list(found.values()), next(iter(random_places), None))
 
 
 def _note_function(frame: FrameType, found: dict[CodeType, Called]) -> None:
     code = frame.f_code
-    if code in found or not is_authors(code.co_filename):
+    if code in found:
         return
     names = (*code.co_freevars, *code.co_cellvars)
     function = _function_of(frame)

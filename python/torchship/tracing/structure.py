@@ -34,7 +34,6 @@ class Structure:
     items: tuple["Structure", ...] = ()
     keys: tuple[Any, ...] = ()  # of a dict; field names of a named tuple
     type_name: str = ""  # of a named tuple
-    type_module: str = ""
 
     def tensors(self) -> Iterator["Structure"]:
         """The parts that are computed with tensors, in order."""
@@ -90,7 +89,7 @@ class Flattening:
         if not fields:
             return Structure("tuple", items=items)
         kind = type(value)
-        return Structure("tuple", -1, None, items, fields, kind.__name__, kind.__module__)
+        return Structure("tuple", items=items, keys=fields, type_name=kind.__name__)
 
 
 def _plain_kind(value: Plain) -> str:
@@ -133,7 +132,8 @@ def named_tuple(structure: Structure) -> type:
             for name, item in zip(structure.keys, structure.items, strict=True)
         ]
         made = NamedTuple(structure.type_name, fields)
-        made.__module__ = structure.type_module
+        # Its name in the archive: no other class may have it, not even the author's own.
+        made.__module__ = f"torchship.named_tuples_{len(_named_tuples)}"
         _named_tuples[key] = made
     return _named_tuples[key]
 
@@ -161,14 +161,30 @@ def _common(types: list[Any]) -> Any:
 
 
 def with_live_numbers(eager: Structure, traced: Structure) -> Structure:
-    """The structure of a traced result where numbers that the tracer kept as tensors, such as
-    x.shape[0], are the numbers that the eager model gives."""
+    """The eager model's structure around the traced tensors, where numbers that the tracer kept as
+    tensors, such as x.shape[0], are computed ones."""
     if traced.kind == "tensor" and eager.kind in NUMBERS:
         return replace(traced, kind=eager.kind)
     if traced.kind != eager.kind or len(traced.items) != len(eager.items):
         return traced
+    if not eager.items:
+        return traced
     items = map(with_live_numbers, eager.items, traced.items)
-    return replace(traced, items=tuple(items))
+    return replace(eager, items=tuple(items))
+
+
+def with_names(structure: Structure, names: Sequence[str], what: str) -> Structure:
+    """A tuple as a named one. Raises ValueError when the names do not fit."""
+    if structure.kind != "tuple" or structure.type_name:
+        if len(names) == 1:
+            return structure  # the manifest names it
+        raise ValueError(f"names: {what} gives one value, not {len(names)}: {list(names)}")
+    fits = all(name.isidentifier() for name in names) and len(set(names)) == len(names)
+    if len(names) != len(structure.items) or not fits:
+        raise ValueError(
+            f"names: {what} gives {len(structure.items)} values; {list(names)} does not name them"
+        )
+    return replace(structure, keys=tuple(names), type_name="Outputs")
 
 
 def script_type(structure: Structure) -> str:

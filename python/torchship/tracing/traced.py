@@ -1,15 +1,17 @@
 """What `trace` returns."""
 
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from torchship.tracing.examine import Examination
 from torchship.tracing.findings import Report
-from torchship.tracing.script import Scripted, Trace
+from torchship.tracing.script import Method, Scripted, Trace
 
 
 @dataclass(frozen=True)
@@ -55,28 +57,34 @@ class Traced:
 
     @property
     def default_method(self) -> str:
-        """Where plain calls go."""
+        """Where plain calls go; empty when there are several methods and none is `forward`."""
         names = self.methods
-        return next((n for n in ("forward", "evalforward") if n in names), names[0])
+        only = names[0] if len(names) == 1 else ""
+        return next((n for n in ("forward", "evalforward") if n in names), only)
 
     @property
     def graph(self) -> torch._C.Graph:
         """The default method's graph as it was recorded: constants folded, dead code gone."""
-        return self._trace.recorded(self._methods[self.default_method]).graph
+        return self._trace.recorded(self._method()).graph
 
     @property
     def code(self) -> str:
         """The default method as TorchScript source."""
-        return self._trace.recorded(self._methods[self.default_method]).code
+        return self._trace.recorded(self._method()).code
 
     def graph_for(self, *args: Any, **kwargs: Any) -> torch._C.Graph:
         """The graph as LibTorch's executor optimised it for these inputs."""
-        call = self._trace.callable(self.default_method)
+        call = self._trace.callable(self._method().name)
         own = () if call is self.module else (self.module,)
         return call.graph_for(*own, *args, **kwargs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._trace.callable(self.default_method)(*args, **kwargs)
+        return self._trace.callable(self._method().name)(*args, **kwargs)
+
+    def _method(self) -> Method:
+        if not self.default_method:
+            raise TypeError(f"there is no method for plain calls; call {', '.join(self.methods)}")
+        return self._methods[self.default_method]
 
     def __getattr__(self, name: str) -> Any:
         methods = self.__dict__.get("_methods", {})
@@ -95,11 +103,17 @@ class Traced:
         Raises FileNotFoundError, ValueError or OSError as ``torchship.save`` does; what was at
         `path` is still there then.
         """
-        from torchship._archive import SAMPLES, write_archive
-        from torchship.tracing.manifest import contents
+        from torchship._archive import INTERMEDIATES, SAMPLES, write_archive
+        from torchship.tracing.manifest import contents, intermediates
 
         made = contents(self)
-        write_archive(self.module, path, made.manifest, {SAMPLES: made.samples})
+        records = {SAMPLES: made.samples}
+        if self.options.record == "all":
+            with tempfile.TemporaryDirectory() as folder:
+                plain = Path(folder) / "model.pt"
+                write_archive(self.module, plain, made.manifest, records)
+                records[INTERMEDIATES] = intermediates(made, plain)
+        write_archive(self.module, path, made.manifest, records)
 
     def __repr__(self) -> str:
         count = len(self.report.findings)
