@@ -11,5 +11,7 @@ endif()
 if(TORCHSHIP_SANITIZE)
   target_compile_options(torchship_options INTERFACE -fsanitize=${TORCHSHIP_SANITIZE}
                                                      -fno-omit-frame-pointer -g)
+  # That check needs type information which LibTorch keeps to itself.
+  target_compile_options(torchship_options INTERFACE -fno-sanitize=vptr)
   target_link_options(torchship_options INTERFACE -fsanitize=${TORCHSHIP_SANITIZE})
 endif()
