@@ -196,6 +196,11 @@ ZipEntry parse_entry(const File& file, std::string_view directory) {
   entry.offset = *offset;
   const auto disk = load_little<std::uint16_t>(directory, 34);
   if (disk != 0 && disk != 0xffff) refuse(file, entry.name, "lies on another disk");
+  // LibTorch's reader gives back a record that has this attribute without reading its bytes.
+  constexpr std::uint32_t kFolder = 0x10;
+  if ((load_little<std::uint32_t>(directory, 38) & kFolder) != 0 && entry.size != 0) {
+    refuse(file, entry.name, "is marked as a folder, but has content");
+  }
   if (!entry.deflated && entry.size != entry.compressed_size) {
     refuse(file, entry.name, "is stored, but has two different sizes");
   }

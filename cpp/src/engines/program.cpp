@@ -4,13 +4,14 @@
 #include <torch/csrc/jit/passes/inliner.h>
 
 #include "engines/graph_guard.h"
+#include "engines/lstm_guard.h"
 
 namespace torchship {
 
 namespace jit = torch::jit;
 
 Program::Program(c10::FunctionSchema function, std::shared_ptr<jit::Graph> inlined)
-    : schema(std::move(function)), graph(std::move(inlined)), code(graph, schema.name()) {}
+    : schema(std::move(function)), graph(std::move(inlined)), code(with_lstm_checks(graph), schema.name()) {}
 
 void Program::run(std::vector<c10::IValue>& stack) const { jit::InterpreterState(code).run(stack); }
 
