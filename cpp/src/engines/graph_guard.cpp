@@ -38,7 +38,7 @@ class InlinedSizes {
   }
 
   std::uint64_t of(jit::Block& block, int depth) {
-    constexpr std::uint64_t kMostNodes = 1'000'000;
+    constexpr std::uint64_t kMostNodes = 250'000;
     std::uint64_t size = 0;
     for (jit::Node* node : block.nodes()) {
       size += 1;
