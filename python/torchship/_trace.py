@@ -1,7 +1,7 @@
 """Tracing a function or module, and putting the trace to the test."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from torchship.tracing.arguments import Examples, bind
 from torchship.tracing.examine import Examination, examine, learn
-from torchship.tracing.findings import Report, TraceError, refusal
+from torchship.tracing.findings import Finding, Report, TraceError, finding, refusal
+from torchship.tracing.manifest import golden
 from torchship.tracing.replay import Pair, one_line
 from torchship.tracing.script import (
     Function,
@@ -112,6 +113,7 @@ def trace(
         made = examine(pair, called, own, _replays(pair.method, replay))
         examinations[pair.method.name] = made
         report.add(made.findings)
+        report.add(_without_samples(made, options))
         report.replays += made.replays()
         report.dimensions[pair.method.name] = made.dimensions
     _raise_if(report, strict, frozenset(allow), _name_of(fn_or_module))
@@ -134,6 +136,14 @@ def _trace(subject: nn.Module, pairs: Sequence[Pair], seed: int) -> Trace:
 
 
 HINT_UNTRACEABLE = "put the part that it cannot follow into a function under @torch.jit.script"
+
+
+def _without_samples(made: Examination, options: Options) -> Iterator[Finding]:
+    """Say so when the archive will have nothing to check this method with."""
+    is_random = any(each.code in ("random", "train-mode") for each in made.findings)
+    if options.samples and not is_random and not golden(made, options):
+        message = "no golden sample: the model takes none of the inputs that were made up"
+        yield finding("no-samples", "note", message, place=None, method=made.pair.method.name)
 
 
 def _check_options(mode: str, options: Options) -> None:

@@ -1,5 +1,8 @@
 """What LibTorch would read beyond its memory for is an error of torchship's."""
 
+import itertools
+import warnings
+
 import pytest
 import torch
 import torchship
@@ -8,10 +11,15 @@ from torch import nn
 
 
 def archive_of(module, path, *examples):
-    """An archive without a manifest: nothing but the code tells what the inputs must be."""
-    torchship.save(legacy(torch.jit.trace, module.eval(), examples, check_trace=False), path)
+    """An archive without promises: nothing but the code tells what the inputs must be."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        traced = legacy(torch.jit.trace, module.eval(), examples, check_trace=False)
+    torchship.save(traced, path)
     return path
 
+
+numbers = itertools.count()
 
 LSTMS = [
     nn.LSTM(3, 2),
@@ -21,6 +29,7 @@ LSTMS = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:LSTM with projections")
 @pytest.mark.parametrize("lstm", LSTMS, ids=str)
 def test_lstm_of_the_right_width_answers_as_the_eager_one(tmp_path, lstm):
     x = torch.randn(5, 4, 3)
@@ -50,13 +59,36 @@ def test_dtype_that_does_not_exist_is_refused_at_load(tmp_path):
         torchship.load(tmp_path / "net.pt")
 
 
-def test_functions_that_call_each_other_without_end_are_refused(tmp_path):
-    module = torch.jit.ScriptModule()
+def empty_module():
+    """Of a class of its own: methods cannot be defined twice for one."""
+    return type(f"Module{next(numbers)}", (torch.jit.ScriptModule,), {})()
+
+
+def calls_of(tmp_path, step):
+    """An archive whose forward calls functions that call each other: 2 to the power of 39 calls."""
+    module = empty_module()
     code = ["def f0(self, x):\n    return x + 1\n"]
     for i in range(1, 40):
-        code.append(f"def f{i}(self, x):\n    return self.f{i - 1}(self.f{i - 1}(x))\n")
+        code.append(f"def f{i}(self, x):\n    return {step.format(i - 1)}\n")
     for text in [*code, "def forward(self, x):\n    return self.f39(x)\n"]:
         legacy(module.define, text)
     torchship.save(module.eval(), tmp_path / "net.pt")
+    return tmp_path / "net.pt"
+
+
+def test_functions_that_call_each_other_without_end_are_refused(tmp_path):
     with pytest.raises(torchship.ArchiveError, match="too often to be inlined"):
-        torchship.load(tmp_path / "net.pt")
+        torchship.load(calls_of(tmp_path, "self.f{0}(x) + self.f{0}(x)"))
+
+
+def test_chains_that_no_stack_is_deep_enough_for_are_refused(tmp_path):
+    with pytest.raises(torchship.ArchiveError, match="operators follow one another"):
+        torchship.load(calls_of(tmp_path, "self.f{0}(self.f{0}(x))"))
+
+
+def test_long_functions_open(tmp_path):
+    lines = "    x = x + 1\n" * 3900
+    module = empty_module()
+    legacy(module.define, f"def forward(self, x):\n{lines}    return x\n")
+    torchship.save(module.eval(), tmp_path / "long.pt")
+    assert torchship.load(tmp_path / "long.pt")(torch.zeros(1)).item() == 3900

@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from hazards import CASES, CLEAN
 from torchship import cli
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,6 +53,11 @@ def test_python_blocks(tmp_path, monkeypatch):
             exec(compile(block, "README.md", "exec"), {})
     assert printed.getvalue() == "".join(blocks("")[1:])
     assert len(blocks("python")) == 3
+
+
+def test_numbers_of_the_hazard_suite():
+    faulty, sound = re.search(r"the (\d+) faulty and (\d+) sound models", README).groups()
+    assert (int(faulty), int(sound)) == (len(CASES), len(CLEAN))
 
 
 def test_consumer_is_the_readmes():

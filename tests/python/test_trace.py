@@ -1,7 +1,9 @@
 """torchship.trace: what it takes and gives, what it leaves alone, what it reports and refuses."""
 
 import random
+import re
 import warnings
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,8 +13,10 @@ import torchship
 from support import check_message
 from torch import Tensor, nn
 from torchship import Dim, TraceError, trace
+from torchship.tracing.findings import HINTS
 
 X = torch.tensor([[1.2, 3.0, 0.1]])
+FINDINGS = Path(__file__).parents[2] / "docs" / "findings.md"
 
 
 def network() -> nn.Module:
@@ -405,6 +409,22 @@ def test_loop_that_never_ends_on_made_up_inputs():
         trace(f, torch.ones(3))
     refused = [each for each in caught.value.report.replays if each.outcome == "refused"]
     assert any("not finished" in each.detail for each in refused)
+
+
+def test_every_code_is_documented():
+    documented = re.findall(r"^\| `([a-z-]+)` \|", FINDINGS.read_text(), re.MULTILINE)
+    assert set(documented) == {*HINTS, "refused-size"} and len(documented) == len(set(documented))
+
+
+def test_archive_without_samples_is_noted():
+    def f(indices):
+        table = torch.arange(10.0)
+        return table[indices] if bool((indices == torch.tensor([3, 1, 4])).all()) else table[99]
+
+    found = trace(f, torch.tensor([3, 1, 4]), strict=False).report.findings
+    assert "no-samples" in {each.code for each in found}
+    traced = trace(f, torch.tensor([3, 1, 4]), strict=False, keep_examples=True)
+    assert "no-samples" not in {each.code for each in traced.report.findings}
 
 
 def test_report_reads_well():

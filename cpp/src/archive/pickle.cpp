@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <limits>
 #include <unordered_map>
 
 #include <torchship/error.h>
@@ -246,7 +247,10 @@ class PickleReader {
 /// Measures the trees of all nodes, once each, without recursion.
 class PickleMeter {
  public:
-  explicit PickleMeter(const Pickle& pickle) : pickle_(pickle), trees_(pickle.size()) {}
+  PickleMeter(const Pickle& pickle, Pickle::Sharing sharing)
+      : pickle_(pickle),
+        most_(sharing == Pickle::Sharing::any ? std::numeric_limits<std::size_t>::max() : kMostMet),
+        trees_(pickle.size()) {}
 
   /// What is wrong with the tree below any node; empty if nothing is.
   std::string_view fault() {
@@ -290,7 +294,7 @@ class PickleMeter {
       }
       add(tree, child);
       if (tree.height >= kDeepest) return "its values are nested too deep";
-      if (tree.count > kMostShared * (pickle_.size() + kFew)) return "its values repeat too often";
+      if (tree.count > most_) return "its values repeat too often";
       tree.next += 1;
     }
     return {};
@@ -298,20 +302,20 @@ class PickleMeter {
 
   static void add(Tree& tree, const Tree& child) {
     tree.height = std::max(tree.height, child.height);
-    tree.count += child.count;
+    tree.count = std::min(tree.count + child.count, std::numeric_limits<std::size_t>::max() / 2);
   }
 
   static constexpr std::size_t kDeepest = 1000;
-  static constexpr std::size_t kMostShared = 64;  ///< Times the number of nodes.
-  static constexpr std::size_t kFew = 1000;
+  static constexpr std::size_t kMostMet = 50'000'000;
 
   const Pickle& pickle_;
+  std::size_t most_;
   std::vector<Tree> trees_;
 };
 
-Pickle::Pickle(std::string_view bytes, const std::string& source) {
+Pickle::Pickle(std::string_view bytes, const std::string& source, Sharing sharing) {
   root_ = PickleReader(*this, bytes, source).run();
-  if (const std::string_view fault = PickleMeter(*this).fault(); !fault.empty()) {
+  if (const std::string_view fault = PickleMeter(*this, sharing).fault(); !fault.empty()) {
     throw ArchiveError(source + ": damaged pickle: " + std::string(fault));
   }
 }

@@ -33,9 +33,13 @@ class Pickle {
     std::vector<std::size_t> children;
   };
 
+  /// How often values may be met again in one tree. Who walks a tree wants it bounded; the source
+  /// positions of a long function refer to the same text once for each of its operators.
+  enum class Sharing : std::uint8_t { bounded, any };
+
   /// Throws ArchiveError naming `source` when the bytes are no pickle, or one that PyTorch does not
   /// write.
-  Pickle(std::string_view bytes, const std::string& source);
+  Pickle(std::string_view bytes, const std::string& source, Sharing sharing = Sharing::bounded);
 
   const Node& root() const { return nodes_[root_]; }
   const Node& operator[](std::size_t index) const { return nodes_[index]; }

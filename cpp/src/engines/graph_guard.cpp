@@ -38,7 +38,7 @@ class InlinedSizes {
   }
 
   std::uint64_t of(jit::Block& block, int depth) {
-    constexpr std::uint64_t kMostNodes = 4'000'000;
+    constexpr std::uint64_t kMostNodes = 250'000;
     std::uint64_t size = 0;
     for (jit::Node* node : block.nodes()) {
       size += 1;
@@ -100,7 +100,37 @@ void check_block(jit::Block& block) {
   }
 }
 
+/// LibTorch compiles an operator inside the one operator that uses its result, and so on: each link of
+/// such a chain takes some hundred bytes of the stack (CodeImpl::emitNode).
+class ChainGuard {
+ public:
+  void check(jit::Block& block) {
+    for (jit::Node* node : block.nodes()) {
+      std::size_t depth = 0;
+      for (const jit::Value* input : node->inputs()) {
+        const auto before = depths_.find(input->node());
+        if (input->uses().size() == 1 && before != depths_.end()) {
+          depth = std::max(depth, before->second);
+        }
+      }
+      if (depth >= kLongest) {
+        throw std::runtime_error("more than " + std::to_string(kLongest) +
+                                 " operators follow one another, each used by the next alone");
+      }
+      if (node->outputs().size() == 1) depths_.emplace(node, depth + 1);
+      for (jit::Block* inner : node->blocks()) check(*inner);
+    }
+  }
+
+ private:
+  static constexpr std::size_t kLongest = 4000;
+
+  std::unordered_map<const jit::Node*, std::size_t> depths_;
+};
+
 }  // namespace
+
+void require_compilable(jit::Graph& graph) { ChainGuard().check(*graph.block()); }
 
 void require_inlinable(jit::Function& function) { InlinedSizes().of(function); }
 

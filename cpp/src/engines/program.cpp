@@ -25,6 +25,7 @@ Program make_program(jit::Function& function) {
   std::shared_ptr<jit::Graph> graph = jit::toGraphFunction(function).graph()->copy();
   jit::Inline(*graph);
   require_known_constants(*graph);
+  require_compilable(*graph);
   return Program(function.getSchema(), std::move(graph));
 }
 

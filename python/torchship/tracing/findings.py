@@ -77,6 +77,8 @@ HINTS = {
     "global-state": "pass the value in as an input, or keep it in a registered buffer",
     "lost-check": "check the inputs before the call, or put the check into a scripted function",
     "baked-argument": "make it a tensor to keep it free",
+    "no-samples": "keep_examples=True keeps your own examples as samples",
+    "mismatch": "look at the input that the message names; replay=[...] tries more of your own",
 }
 
 
