@@ -30,7 +30,7 @@ fuzz: $(VENV)/.built
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cmake --preset fuzz
 	$(BIN)/cmake --build build/fuzz --target fuzz_archives
 	$(BIN)/python tests/python/fuzz_seeds.py build/seeds
-	build/fuzz/tests/cpp/fuzz_archives build/seeds/*.pt --runs $(RUNS) --seed $(SEED) \
+	UBSAN_OPTIONS=halt_on_error=1 build/fuzz/tests/cpp/fuzz_archives build/seeds/*.pt --runs $(RUNS) --seed $(SEED) \
 	  --keep build/failures
 
 lint: $(VENV)/.venv
