@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from torchship.tracing.compare import Difference
 from torchship.tracing.findings import Finding, finding
 from torchship.tracing.graph_hazards import graph_findings, unused_inputs, writer_of
 from torchship.tracing.observe import Escape, Observation, first_difference
@@ -103,10 +104,22 @@ class Evidence:
             yield self._find(
                 code,
                 "error",
-                f"with {comparison.inputs}, {difference.problem}"
-                f"{_largest(difference.largest)}; {_EXPLANATIONS[code]}",
+                f"with {comparison.inputs}{self._preview(comparison)}, {difference.problem}"
+                f"{_largest(difference)}; {_EXPLANATIONS[code]}",
                 place,
             )
+
+    def _preview(self, comparison: Comparison) -> str:
+        """The inputs themselves, where they are small enough to be read."""
+        if sum(tensor.numel() for tensor in comparison.tensors) > 6:
+            return ""
+        names = self.pair.method.arguments.tensor_names()
+        values = [
+            f"{name}={[round(v, 4) for v in tensor.flatten().tolist()]}"
+            for name, tensor in zip(names, comparison.tensors, strict=True)
+            if not tensor.is_complex()
+        ]
+        return f" ({', '.join(values)})" if values else ""
 
     def _cause(
         self, comparison: Comparison, observation: Observation | None
@@ -187,8 +200,11 @@ class Evidence:
                     yield self._find("baked-argument", "note", message, place)
 
 
-def _largest(error: float) -> str:
-    return "" if error in (0.0, float("inf")) else f" (largest error {error:.3g})"
+def _largest(difference: Difference) -> str:
+    """The largest error of all outputs, where the problem is about another one."""
+    is_said = f"{difference.largest:.3g}" in difference.problem
+    is_known = difference.largest not in (0.0, float("inf"))
+    return f" (largest error {difference.largest:.3g})" if is_known and not is_said else ""
 
 
 def _code_of(escape: Escape, sizes_changed: bool) -> str:
