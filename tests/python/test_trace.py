@@ -373,7 +373,7 @@ def test_own_inputs_are_replayed():
     traced = trace(f, torch.ones(3), strict=False)
     message = traced.report.findings[0].message
     assert "every replay took the same way" in message
-    with pytest.raises(TraceError, match=r"with replay\[0\], the result is off by"):
+    with pytest.raises(TraceError, match=r"with replay\[0\] \(x=.*\), the result is off by"):
         trace(f, torch.ones(3), replay=[torch.full((3,), 1e7)])
 
 
