@@ -41,8 +41,8 @@ def test_lstm_of_the_right_width_answers_as_the_eager_one(tmp_path, lstm):
     torch.testing.assert_close(answer[1], expected[1])
 
 
-@pytest.mark.parametrize("width", [1, 2, 4, 300])
-def test_lstm_of_another_width_is_an_error_and_no_answer(tmp_path, width):
+@pytest.mark.parametrize("width", [4, 5, 300])
+def test_lstm_of_a_greater_width_is_an_error_and_no_answer(tmp_path, width):
     model = torchship.load(archive_of(nn.LSTM(3, 2), tmp_path / "lstm.pt", torch.ones(5, 4, 3)))
     with pytest.raises(torchship.EngineError, match=r"the weight of the input of layer 0"):
         model(torch.ones(5, 4, width))

@@ -35,7 +35,7 @@ def toy_folder(tmp_path_factory) -> Path:
 
 def same_but_for_rounding(actual: str, wanted: str) -> bool:
     # The file holds the paths of its source lines, so its size depends on the folder.
-    size = re.compile(r"(?m)^size +1\d\.\d kB$")
+    size = re.compile(r"(?m)^size +\d+\.\d kB$")
     actual, wanted = size.sub("size", actual), size.sub("size", wanted)
     number = re.compile(r"-?\d+\.\d+")
     return number.sub("#", actual) == number.sub("#", wanted) and all(

@@ -41,6 +41,15 @@ void require_sizes(const at::Tensor& tensor, const std::vector<std::int64_t>& si
   throw std::runtime_error(text.str());
 }
 
+/// oneDNN takes the sizes from the input and reads that much of a weight. Archives are about whose
+/// weights are wider than what they are given, and what they answer is what LibTorch answers.
+void require_enough(const at::Tensor& weight, std::int64_t rows, std::int64_t width,
+                    const std::string& what) {
+  const bool enough = weight.defined() && weight.dim() == 2 && weight.size(0) >= rows &&
+                      weight.size(1) >= width;
+  if (!enough) require_sizes(weight, {rows, width}, what);
+}
+
 void require_weights(const Lstm& lstm, std::int64_t hidden) {
   const std::int64_t step = lstm.has_biases ? 4 : 2;
   const std::int64_t cells = lstm.layers * lstm.directions();
@@ -53,7 +62,7 @@ void require_weights(const Lstm& lstm, std::int64_t hidden) {
     const std::int64_t width = first ? lstm.input.size(2) : hidden * lstm.directions();
     const at::Tensor* weights = lstm.weights.data() + cell * step;
     const std::string layer = " of layer " + std::to_string(cell / lstm.directions());
-    require_sizes(weights[0], {gates, width}, "the weight of the input" + layer);
+    require_enough(weights[0], gates, width, "the weight of the input" + layer);
     require_sizes(weights[1], {gates, hidden}, "the weight of the state" + layer);
     if (!lstm.has_biases) continue;
     require_sizes(weights[2], {gates}, "a bias" + layer);
