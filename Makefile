@@ -30,7 +30,8 @@ fuzz: $(VENV)/.built
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cmake --preset fuzz
 	$(BIN)/cmake --build build/fuzz --target fuzz_archives
 	$(BIN)/python tests/python/fuzz_seeds.py build/seeds
-	UBSAN_OPTIONS=halt_on_error=1 build/fuzz/tests/cpp/fuzz_archives build/seeds/*.pt --runs $(RUNS) --seed $(SEED) \
+	ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1 \
+	  build/fuzz/tests/cpp/fuzz_archives build/seeds/*.pt --runs $(RUNS) --seed $(SEED) \
 	  --keep build/failures
 
 lint: $(VENV)/.venv
