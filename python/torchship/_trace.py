@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torchship.tracing.arguments import Examples, bind
 from torchship.tracing.examine import Examination, examine, learn
 from torchship.tracing.findings import Finding, Report, TraceError, finding, refusal
-from torchship.tracing.manifest import golden
+from torchship.tracing.manifest import Options, contents, golden
 from torchship.tracing.replay import Pair, one_line
 from torchship.tracing.script import (
     Function,
@@ -23,7 +23,9 @@ from torchship.tracing.script import (
 )
 from torchship.tracing.state import seeded
 from torchship.tracing.structure import Structure, UnsupportedValue, flatten, with_names
-from torchship.tracing.traced import Options, Traced
+from torchship.tracing.traced import Traced, default_method
+
+Replays = Sequence[Examples] | Mapping[str, Sequence[Examples]]
 
 MODES = {
     "eval": {"": False},
@@ -44,7 +46,7 @@ def trace(
     mode: str = "eval",
     strict: bool = True,
     allow: Iterable[str] = (),
-    replay: Sequence[Examples] = (),
+    replay: Replays = (),
     samples: int = 3,
     keep_examples: bool = False,
     record: str = "samples",
@@ -68,16 +70,17 @@ def trace(
             `examples`, `forward` is not traced.
         dynamic: which sizes vary: ``{"x": {0: "batch", 1: torchship.Dim("time", max=512)}}`` or
             ``{"x": [0]}``; the same name is the same size. A tensor inside a container has a path:
-            ``"batch.mask"``. None finds them by trying; ``{}`` fixes every size. With several
-            methods a key may begin with the method: ``"decode.z"``.
+            ``"batch.mask"``. None finds them by trying; ``{}`` fixes every size. A key is about
+            every method with such an input; ``"decode.z"`` is about one.
         names: ``{"inputs": [...], "outputs": [...]}``: other names than the signature's, and names
-            for the result or the members of a tuple.
+            for the result or the members of a tuple; of every method.
         mode: "eval", "train" for those who mean it, or "both", which writes R torch's pair of
             methods `evalforward` and `trainforward`.
         strict: raise one TraceError with all findings that change results; False writes them into
             the archive instead.
         allow: codes of findings that are no reason to raise.
-        replay: more inputs of your own to compare on, each like `examples`.
+        replay: more inputs of your own to compare `forward` on, each like `examples`; for other
+            methods a dict of such lists by method.
         samples: how many golden samples the archive holds.
         keep_examples: put the examples themselves among the samples.
         record: "samples", or "all" to keep every operator's result for one sample too, so that a
@@ -100,24 +103,28 @@ def trace(
         )
     subject = as_module(fn_or_module)
     given = _methods(subject, fn_or_module, examples, kwargs, methods, mode)
+    sizes = [_own_dynamic(method, dynamic) for method in given]
+    _check_dynamic(given, dynamic)
+    inputs = [_replays(method, replay) for method in given]
     pairs = [_first_call(subject, method, options.names, seed) for method in given]
     calls = [learn(pair) for pair in pairs]
     traced = _trace(subject, pairs, seed)
     if mode == "both":
         define_mode_methods(traced)
     report = Report()
-    examinations: dict[str, Examination] = {}
-    for pair, called in zip(pairs, calls, strict=True):
+    examinations: list[Examination] = []
+    for pair, called, own_sizes, own_inputs in zip(pairs, calls, sizes, inputs, strict=True):
         pair.trace = traced
-        own = _own_dynamic(pair.method.name, dynamic, len(pairs))
-        made = examine(pair, called, own, _replays(pair.method, replay))
-        examinations[pair.method.name] = made
+        made = examine(pair, called, own_sizes, own_inputs)
+        examinations.append(made)
         report.add(made.findings)
         report.add(_without_samples(made, options))
         report.replays += made.replays()
         report.dimensions[pair.method.name] = made.dimensions
+    done = [pair.method for pair in pairs]
+    content = contents(examinations, default_method([m.name for m in done]), report, options)
     _raise_if(report, strict, frozenset(allow), _name_of(fn_or_module))
-    return Traced(traced, examinations, report, options)
+    return Traced(traced, done, report, content, record)
 
 
 def _trace(subject: nn.Module, pairs: Sequence[Pair], seed: int) -> Trace:
@@ -182,7 +189,8 @@ def _methods(
         call = _callable(subject, original, name)
         arguments = bind(_signed(subject, call, name), name, given, named)
         for prefix, training in MODES[mode].items():
-            found.append(Method(prefix + name, call, arguments, Structure("none"), training))
+            output = Structure("none")  # until it has been called
+            found.append(Method(prefix + name, name, call, arguments, output, training))
     return found
 
 
@@ -221,29 +229,44 @@ def _first_call(subject: nn.Module, method: Method, names: Mapping[str, Any], se
     return pair
 
 
-def _own_dynamic(
-    method: str, dynamic: Mapping[str, Any] | None, methods: int
-) -> Mapping[str, Any] | None:
-    """The part of `dynamic` that is about one method, without the method's name before."""
-    if dynamic is None or methods == 1:
-        return dynamic
-    prefix = f"{method}."
-    return {
-        key.removeprefix(prefix): value for key, value in dynamic.items() if key.startswith(prefix)
-    }
+def _own_dynamic(method: Method, dynamic: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The part of `dynamic` that is about one method: its own inputs, with or without its name."""
+    if dynamic is None:
+        return None
+    names = method.arguments.tensor_names()
+    paths = {key: key.removeprefix(f"{method.source}.") for key in dynamic}
+    return {path: dynamic[key] for key, path in paths.items() if path in names}
 
 
-def _replays(method: Method, replay: Sequence[Examples]) -> list[Sequence[Tensor]]:
+def _check_dynamic(methods: Sequence[Method], dynamic: Mapping[str, Any] | None) -> None:
+    """Refuse what is about no method's inputs: it would be left out in silence."""
+    names = {method.source: method.arguments.tensor_names() for method in methods}
+    known = {name for own in names.values() for name in own}
+    known |= {f"{method}.{name}" for method, own in names.items() for name in own}
+    for key in dynamic or {}:
+        if key not in known:
+            raise ValueError(f"dynamic: no input tensor is named {key!r}; there are {names}")
+
+
+def _replays(method: Method, replay: Replays) -> list[Sequence[Tensor]]:
     """The author's own inputs, as the tensors of the method's arguments."""
+    if isinstance(replay, Mapping):
+        own = replay.get(method.source, ())
+    else:
+        own = replay if method.source == "forward" else ()
     found = []
     signed = method.call.forward if isinstance(method.call, nn.Module) else method.call
-    for number, given in enumerate(replay):
+    for number, given in enumerate(own):
         arguments = bind(signed, f"replay[{number}]", given, None)
-        same = [a.kind for a in arguments.structures] == [
-            b.kind for b in method.arguments.structures
-        ]
-        if arguments.names != method.arguments.names or not same:
-            raise TypeError(f"replay[{number}] is not like the examples of {method.name}")
+        wanted = method.arguments
+        if (arguments.names, arguments.structures) != (wanted.names, wanted.structures) or any(
+            one.dim() != other.dim()
+            for one, other in zip(arguments.tensors, wanted.tensors, strict=True)
+        ):
+            raise TypeError(
+                f"replay[{number}] is not like the examples of {method.source}: the same arguments "
+                "and structure, plain values as they are, tensors of as many dimensions"
+            )
         found.append(arguments.tensors)
     return found
 

@@ -19,7 +19,7 @@ from torchship.tracing.dimensions import (
 from torchship.tracing.findings import Finding, Replay, finding
 from torchship.tracing.hazards import Evidence
 from torchship.tracing.inputs import VARIANTS, Sizes, changed, resized
-from torchship.tracing.observe import first_difference
+from torchship.tracing.observe import Observation, first_difference
 from torchship.tracing.places import random_line
 from torchship.tracing.replay import Comparison, Pair
 from torchship.tracing.state import Calls, GlobalState, calls_of
@@ -57,11 +57,11 @@ def examine(
 ) -> Examination:
     """Replay a method at other values and sizes, and work out what its trace lost."""
     made = Examination(pair)
-    base = pair.observed(pair.examples)
-    evidence = None if base is None else Evidence(pair, base, calls.functions)
-    if evidence is not None:
-        _look_at_state(pair, evidence)
-        _look_at_randomness(pair, evidence, calls)
+    # A model that cannot be traced a second time is compared all the same; its causes stay unknown.
+    base = pair.observed(pair.examples) or Observation([], [], [], pair.trace)
+    evidence = Evidence(pair, base, calls.functions)
+    _look_at_state(pair, evidence)
+    _look_at_randomness(pair, evidence, calls)
     made.dimensions = _dimensions(pair, dynamic)
     made.sizes = {each.name: each.size for each in made.dimensions}
     settled = [pair.compared("the example", pair.examples, _sizes(made, {}), is_synthetic=False)]
@@ -69,13 +69,11 @@ def examine(
     settled += _own_replays(made, replay)
     settled += _sized(made)
     made.comparisons = settled
-    if evidence is not None:
-        for each in settled:
-            is_telling = bool(evidence.base.escapes) or each.differs
-            seen = pair.observed(each.tensors) if is_telling and not each.refused else None
-            evidence.comparisons.append((each, seen))
-        made.findings = list(evidence.findings())
-    made.findings += _settle(made)
+    for each in settled:
+        is_telling = bool(base.escapes) or each.differs
+        seen = pair.observed(each.tensors) if is_telling and not each.refused else None
+        evidence.comparisons.append((each, seen))
+    made.findings = [*evidence.findings(), *_settle(made)]
     return made
 
 
@@ -155,7 +153,7 @@ def _sized(made: Examination) -> Iterator[Comparison]:
     """Every dimension at other sizes, and all of them at once."""
     for each in made.dimensions:
         for size in sizes_to_try(each):
-            yield _at(made, each.at(size), f"{each.name}={size}")
+            yield _at(made, each.at(size), f"{each.name}={size}", each.name)
     if len(made.dimensions) > 1:
         sizes: Sizes = {}
         for number, each in enumerate(made.dimensions):
@@ -166,12 +164,17 @@ def _sized(made: Examination) -> Iterator[Comparison]:
             yield _at(made, sizes, names)
 
 
-def _at(made: Examination, sizes: Sizes, name: str) -> Comparison:
+def _at(made: Examination, sizes: Sizes, name: str, dimension: str = "") -> Comparison:
     random = torch.Generator().manual_seed(made.pair.seed)
     refused: Comparison | None = None
     for number, tensors in enumerate(resized(made.pair.examples, sizes, random)):
         compared = made.pair.compared(
-            name, tensors, _sizes(made, sizes), sizes_changed=True, is_synthetic=number < 2
+            name,
+            tensors,
+            _sizes(made, sizes),
+            dimension=dimension,
+            sizes_changed=True,
+            is_synthetic=number < 2,
         )
         if not compared.refused:
             return compared
@@ -185,37 +188,32 @@ def _settle(made: Examination) -> Iterator[Finding]:
     works = works_with(lambda tensors: not made.pair.eager(tensors).error, made.pair.examples)
     kept = []
     for each in made.dimensions:
-        own = [
-            c for c in made.comparisons if c.sizes_changed and c.inputs.startswith(f"{each.name}=")
-        ]
-        single = [c for c in own if "," not in c.inputs]
-        if any(c.differs for c in single):
+        own = [c for c in made.comparisons if c.dimension == each.name]
+        if any(c.differs for c in own):
             continue  # baked in; the findings say where
-        each.tried = [each.size, *(c.sizes[each.name] for c in single if not c.refused)]
-        refused = [c.sizes[each.name] for c in single if c.refused]
-        settle_range(each, refused, works)
-        yield from _refused_limits(made, each, refused)
+        each.tried = [each.size, *(c.sizes[each.name] for c in own if not c.refused)]
+        refused = [c for c in own if c.refused]
+        settle_range(each, [c.sizes[each.name] for c in refused], works)
+        yield from _refused_limits(made.pair.method.name, each, refused)
         kept.append(each)
     made.dimensions = kept
 
 
 def _refused_limits(
-    made: Examination, dimension: Dimension, refused: Sequence[int]
+    method: str, dimension: Dimension, refused: Sequence[Comparison]
 ) -> Iterator[Finding]:
     """Sizes that the author declared and the model itself does not take."""
     declared = dimension.declared
     limits = [] if declared is None else [declared.min, declared.max]
-    for size in refused:
+    for each in refused:
+        size = each.sizes[dimension.name]
         if size in limits:
-            reason = next(
-                c.eager.error for c in made.comparisons if c.inputs == f"{dimension.name}={size}"
-            )
             yield finding(
                 "refused-size",
                 "error",
                 f"{dimension.name} was declared to reach {size}, which the model itself refuses: "
-                f"{reason}",
+                f"{each.eager.error}",
                 place=None,
-                method=made.pair.method.name,
+                method=method,
                 hint="declare a smaller range: torchship.Dim(name, min=..., max=...)",
             )

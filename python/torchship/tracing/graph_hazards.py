@@ -14,22 +14,27 @@ from torchship.tracing.script import Method
 _NORMS = ("aten::batch_norm", "aten::native_batch_norm", "aten::cudnn_batch_norm")
 
 
-def graph_findings(graph: torch._C.Graph, method: Method) -> Iterator[Finding]:
-    for node in all_nodes(graph):
-        constants = _named_constants(node)
+_MODES = frozenset(("train", "training", "dropout_p"))
+"""Arguments that say whether an operator draws random numbers at all."""
+
+
+def graph_findings(graph: torch._C.Graph, method: Method, is_random: bool) -> Iterator[Finding]:
+    """What the operators say. Those inside the branches of scripted code may never run: they count
+    where results were seen to be random."""
+    for node in all_nodes(graph) if is_random else graph.nodes():
+        constants = _constants(node)
         trains = constants.get("train") is True or constants.get("training") is True
         drops = any(_positive(constants.get(name)) for name in ("p", "dropout", "dropout_p"))
         if node.kind() in _NORMS and trains:
             yield _training(node, method, "batch norm uses the statistics of each batch")
-        elif "dropout" in constants and "train" in constants and trains and drops:
+        elif "dropout" in constants and trains and drops:
             yield _training(node, method, "a recurrent layer drops values at random")
         elif "dropout" in node.kind() and trains and drops:
             yield _training(node, method, "dropout is on: values are dropped at random")
         elif "dropout_p" in constants and drops:
             yield _training(node, method, "attention drops values at random")
-        elif _is_random(node.kind()) and "train" not in constants and "training" not in constants:
-            if "dropout_p" not in constants:
-                yield _random(node, method)
+        elif _is_random(node.kind()) and not _MODES & {each.name for each in _arguments(node)}:
+            yield _random(node, method)
 
 
 def _positive(value: Any) -> bool:
@@ -62,14 +67,17 @@ def _is_random(kind: str) -> bool:
     return any(tag in getattr(packet, overload).tags for overload in packet.overloads())
 
 
-def _named_constants(node: torch._C.Node) -> dict[str, Any]:
-    """The constant arguments of an operator by their names in its schema."""
+def _arguments(node: torch._C.Node) -> list[Any]:
     if not node.kind().startswith("aten::") or node.schema() == "(no schema)":
-        return {}
-    arguments = torch._C.parse_schema(node.schema()).arguments
+        return []
+    return torch._C.parse_schema(node.schema()).arguments
+
+
+def _constants(node: torch._C.Node) -> dict[str, Any]:
+    """The constant arguments of an operator by their names in its schema."""
     return {
         argument.name: value.toIValue()
-        for argument, value in zip(arguments, node.inputs(), strict=False)
+        for argument, value in zip(_arguments(node), node.inputs(), strict=False)
         if value.node().kind() == "prim::Constant"
     }
 
@@ -79,13 +87,13 @@ def unused_inputs(graph: torch._C.Graph, method: Method) -> Iterator[str]:
     inputs = [value for value in graph.inputs() if value.type().kind() != "ClassType"]
     names = iter(method.arguments.tensor_names())
     if method.is_native:
-        for structure, value in zip(method.arguments.structures, inputs, strict=False):
+        for structure, value in zip(method.arguments.structures, inputs, strict=True):
             own = [next(names) for _ in structure.tensors()]
             if not list(value.uses()):
                 yield from own
             elif len(own) > 1:
                 yield from _unused_members(own, value)
-    else:
+    elif len(inputs) == len(method.arguments.tensors):
         yield from (name for name, value in zip(names, inputs, strict=True) if not value.uses())
 
 

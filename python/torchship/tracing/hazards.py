@@ -34,7 +34,7 @@ class Evidence:
 
     def findings(self) -> Iterator[Finding]:
         graph = self.pair.trace.graph(self.pair.method)
-        found = list(graph_findings(graph, self.pair.method))
+        found = list(graph_findings(graph, self.pair.method, self.is_random))
         yield from found
         yield from self._outside_randomness(found)
         yield from self._state(graph)

@@ -10,11 +10,23 @@ from torch import Tensor
 
 from torchship.tracing.dimensions import Dimension
 from torchship.tracing.examine import Examination
+from torchship.tracing.findings import Report
 from torchship.tracing.replay import Comparison
 from torchship.tracing.structure import Structure, flatten
-from torchship.tracing.traced import Options, Traced
 
 Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the archive is to hold beside the trace."""
+
+    samples: int
+    keep_examples: bool
+    record: str
+    names: Mapping[str, Any]
+    tolerance: Mapping[str, tuple[float, float]] | tuple[float, float] | None
+    metadata: Mapping[str, str]
 
 
 @dataclass
@@ -23,25 +35,28 @@ class Contents:
 
     manifest: Json
     samples: dict[str, Tensor] = field(default_factory=dict)
-    chosen: list[tuple[Examination, Comparison]] = field(default_factory=list)
+    first: tuple[str, tuple[Any, ...]] | None = None  # method and inputs of the first sample
 
 
-def contents(traced: Traced) -> Contents:
+def contents(
+    examinations: Sequence[Examination], default_method: str, report: Report, options: Options
+) -> Contents:
     """Everything of a trace that goes into the archive. Raises ValueError for unfit names."""
     made = Contents({})
-    examinations = traced.examinations.values()
-    options = traced.options
     made.manifest = {
-        **({"default_method": traced.default_method} if traced.default_method else {}),
+        **({"default_method": default_method} if default_method else {}),
         "methods": [_method(each, options) for each in examinations],
-        "findings": [each.to_json() for each in traced.report.findings],
+        "findings": [each.to_json() for each in report.findings],
         "metadata": dict(options.metadata),
     }
-    made.chosen = [(each, one) for each in examinations for one in golden(each, options)]
+    chosen = [(each, one) for each in examinations for one in golden(each, options)]
     made.manifest["samples"] = [
         _sample(each, comparison, number, made.samples)
-        for number, (each, comparison) in enumerate(made.chosen)
+        for number, (each, comparison) in enumerate(chosen)
     ]
+    if chosen:
+        method = chosen[0][0].pair.method
+        made.first = (method.name, method.arguments.rebuild(chosen[0][1].tensors))
     return made
 
 
@@ -52,12 +67,10 @@ def intermediates(made: Contents, archive: Path) -> dict[str, Tensor]:
     """
     from torchship._core import Model
 
-    if not made.chosen:
+    if made.first is None:
         raise ValueError("record='all' needs a sample, and this trace has none")
-    examination, comparison = made.chosen[0]
-    method = examination.pair.method
-    inputs = method.arguments.rebuild(comparison.tensors)
-    results = Model(archive)._intermediates(method.name, list(inputs))
+    method, inputs = made.first
+    results = Model(archive)._intermediates(method, list(inputs))
     values, tensors = [], {}
     for number, (node, output, operator, _, tensor) in enumerate(results):
         place = {"node": node, "output": output, "operator": operator, "ref": str(number)}

@@ -32,6 +32,7 @@ class Comparison:
     sizes: dict[str, int]  # of every dimension that varies
     eager: Outcome
     difference: Difference
+    dimension: str = ""  # the one whose size is not the examples', where it is one
     sizes_changed: bool = False
     is_synthetic: bool = True  # nothing of the author's examples is in the values
 
@@ -74,8 +75,8 @@ class Pair:
 
     def traced(self, tensors: Sequence[Tensor]) -> Outcome:
         assert self.trace is not None
-        # As torchship runs it: LibTorch's profiling executor specialises graphs to the shapes that
-        # it has seen, slowly, and is not always right on the next ones.
+        # As torchship runs it. The profiling executor would compile anew for each of these shapes;
+        # the switch is this thread's alone.
         with torch.jit.optimized_execution(False):
             return self._run(lambda own: self.trace.call(self.method, own), tensors, None)
 
@@ -105,7 +106,7 @@ class Pair:
         return found[0] if found else None
 
     def compared(
-        self, inputs: str, tensors: list[Tensor], sizes: dict[str, int], **kind: bool
+        self, inputs: str, tensors: list[Tensor], sizes: dict[str, int], **kind: Any
     ) -> Comparison:
         eager = self.eager(tensors)
         if eager.error:

@@ -29,7 +29,8 @@ FLAT = "_flat_"
 class Method:
     """One method to trace: what to call, what it is called in the archive, and with what."""
 
-    name: str
+    name: str  # in the archive
+    source: str  # in the module: "forward" for "evalforward"
     call: Callable[..., Any]
     arguments: Arguments
     output: Structure  # of what the eager model gives
@@ -106,7 +107,7 @@ class Trace:
         """The function that holds what the tracer recorded."""
         if isinstance(self.module, torch.jit.ScriptFunction):
             return self.module
-        return getattr(self.module, method.name if method.is_native else FLAT + method.name)
+        return getattr(self.module, FLAT + method.name, None) or getattr(self.module, method.name)
 
     def graph(self, method: Method) -> torch._C.Graph:
         """The method's graph with the calls of submodules inlined."""

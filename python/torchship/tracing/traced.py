@@ -2,28 +2,22 @@
 
 import os
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from torchship.tracing.examine import Examination
+from torchship._archive import INTERMEDIATES, SAMPLES, write_archive
 from torchship.tracing.findings import Report
+from torchship.tracing.manifest import Contents, intermediates
 from torchship.tracing.script import Method, Scripted, Trace
 
 
-@dataclass(frozen=True)
-class Options:
-    """What the archive is to hold beside the trace."""
-
-    samples: int
-    keep_examples: bool
-    record: str
-    names: Mapping[str, Any]
-    tolerance: Mapping[str, tuple[float, float]] | tuple[float, float] | None
-    metadata: Mapping[str, str]
+def default_method(names: Sequence[str]) -> str:
+    """Where plain calls go among methods; empty when it could be any of them."""
+    only = names[0] if len(names) == 1 else ""
+    return next((name for name in ("forward", "evalforward") if name in names), only)
 
 
 class Traced:
@@ -34,16 +28,12 @@ class Traced:
     """
 
     def __init__(
-        self,
-        trace: Trace,
-        examinations: Mapping[str, Examination],
-        report: Report,
-        options: Options,
+        self, trace: Trace, methods: Sequence[Method], report: Report, made: Contents, record: str
     ) -> None:
         self._trace = trace
-        self._methods = {name: each.pair.method for name, each in examinations.items()}
-        self.examinations = examinations
-        self.options = options
+        self._methods = {method.name: method for method in methods}
+        self._contents = made
+        self._record = record
         self.report = report
 
     @property
@@ -58,9 +48,7 @@ class Traced:
     @property
     def default_method(self) -> str:
         """Where plain calls go; empty when there are several methods and none is `forward`."""
-        names = self.methods
-        only = names[0] if len(names) == 1 else ""
-        return next((n for n in ("forward", "evalforward") if n in names), only)
+        return default_method(self.methods)
 
     @property
     def graph(self) -> torch._C.Graph:
@@ -103,12 +91,9 @@ class Traced:
         Raises FileNotFoundError, ValueError or OSError as ``torchship.save`` does; what was at
         `path` is still there then.
         """
-        from torchship._archive import INTERMEDIATES, SAMPLES, write_archive
-        from torchship.tracing.manifest import contents, intermediates
-
-        made = contents(self)
+        made = self._contents
         records = {SAMPLES: made.samples}
-        if self.options.record == "all":
+        if self._record == "all":
             with tempfile.TemporaryDirectory() as folder:
                 plain = Path(folder) / "model.pt"
                 write_archive(self.module, plain, made.manifest, records)
