@@ -32,10 +32,6 @@ class Bindings {
   std::vector<Binding> many_;
 };
 
-bool in_range(const DimensionRange& range, std::int64_t size) {
-  return size >= range.min && (!range.max || size <= *range.max) && size % range.multiple_of == 0;
-}
-
 /// "batch from 1 to 64 and a multiple of 8"
 std::string describe_range(const DimensionRange& range) {
   std::string text = range.name;
@@ -246,7 +242,7 @@ class Promises {
     if (binding.input != nullptr) {
       return binding.size == size;
     }
-    if (!in_range(method_.dimensions[symbol], size)) {
+    if (!method_.dimensions[symbol].contains(size)) {
       return false;
     }
     binding = {size, &place.input()};
@@ -304,7 +300,7 @@ class Promises {
       if (binding.input != nullptr && binding.size != size) {
         conditions.push_back(range.name + "=" + std::to_string(binding.size) + " from '" +
                              *binding.input + "'");
-      } else if (binding.input == nullptr && !in_range(range, size)) {
+      } else if (binding.input == nullptr && !range.contains(size)) {
         conditions.push_back(describe_range(range));
       }
     }
@@ -320,7 +316,7 @@ class Promises {
       fixed = fixed || (dimension.symbol < 0 && dimension.size >= 0 && dimension.size != size);
       ranged = ranged ||
                (dimension.symbol >= 0 &&
-                !in_range(method_.dimensions[static_cast<std::size_t>(dimension.symbol)], size));
+                !method_.dimensions[static_cast<std::size_t>(dimension.symbol)].contains(size));
     }
     if (fixed || ranged) {
       hint += hint.empty() ? "" : "; ";

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import torch
 import torchship
+from support import TwoModes
 from torch import Tensor, nn
 
 
@@ -76,20 +77,6 @@ class Nested(nn.Module):
         return {"total": total, "pair": (total + 1, parts["b"][1]), "named": [total.mean()]}
 
 
-class Modes(nn.Module):
-    """As R's torch traces a module: one method for each mode, and no forward."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.linear = nn.Linear(3, 2)
-
-    def evalforward(self, x: Tensor) -> Tensor:
-        return self.linear(x)
-
-    def trainforward(self, x: Tensor) -> Tensor:
-        return nn.functional.dropout(self.linear(x), 0.5, True)
-
-
 def quantised() -> torch.jit.ScriptModule:
     torch.backends.quantized.engine = "fbgemm"
     module = torch.ao.quantization.quantize_dynamic(Mlp().eval(), {nn.Linear}, torch.qint8)
@@ -140,7 +127,7 @@ def seeds() -> dict[str, bytes]:
         "recurrent": torch.jit.trace(Recurrent().eval(), torch.ones(2, 3, 3)),
         "containers": torch.jit.script(Containers().eval()),
         "frozen": torch.jit.freeze(torch.jit.trace(Mlp().eval(), x)),
-        "modes": torch.jit.trace_module(Modes().eval(), methods, check_trace=False),
+        "modes": torch.jit.trace_module(TwoModes().eval(), methods, check_trace=False),
         "quantised": quantised(),
         "quantised_buffers": torch.jit.script(QuantisedBuffers().eval()),
     }

@@ -73,3 +73,53 @@ def add_manifest(
     records[MANIFEST] = json.dumps(whole).encode()
     change(records)
     return write_records(target, records, compress=compress)
+
+
+def tensor(name: str, dtype: str, shape: list, **more: Any) -> dict:
+    """The spec of a tensor."""
+    return {"name": name, "kind": "tensor", "dtype": dtype, "shape": shape, **more}
+
+
+def dimension(name: str, smallest: int, largest: int | None, multiple_of: int = 1) -> dict:
+    return {
+        "name": name,
+        "min": smallest,
+        "max": largest,
+        "multiple_of": multiple_of,
+        "tried": [smallest],
+    }
+
+
+def method(inputs: list[dict], output: dict, dimensions: list[dict] = (), name="forward") -> dict:
+    return {"name": name, "inputs": inputs, "output": output, "dimensions": list(dimensions)}
+
+
+def sample(inputs: list[dict], output: dict, name: str = "forward") -> dict:
+    return {"method": name, "origin": "synthetic", "inputs": inputs, "output": output}
+
+
+def ref(name: str) -> dict:
+    """The value that is a tensor of samples.safetensors."""
+    return {"kind": "tensor", "ref": name}
+
+
+def add_promises(
+    source: Path,
+    target: Path,
+    methods: list[dict],
+    samples: list[dict] = (),
+    tensors: dict[str, Tensor] | None = None,
+    recorded: list[tuple[int, int, str, str, Tensor]] | None = None,
+) -> Path:
+    """Write `source` to `target` with promises, samples, and recorded results of operators."""
+    more: dict[str, Any] = {"samples": list(samples)}
+    results = None
+    if recorded is not None:
+        values = [
+            {"node": node, "output": output, "operator": operator, "ref": f"{node}.{output}"}
+            for node, output, operator, _, _ in recorded
+        ]
+        more["intermediates"] = {"sample": 0, "values": values}
+        results = {f"{node}.{output}": value.clone() for node, output, _, _, value in recorded}
+    content = manifest(*methods, **more)
+    return add_manifest(source, target, content, tensors or None, intermediates=results)

@@ -169,6 +169,20 @@ class TwoMethods(nn.Module):
         return 100 + self.linear(x)
 
 
+class TwoModes(nn.Module):
+    """The same with dropout in one of them, so that the two are no longer alike."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, 2)
+
+    def evalforward(self, x: Tensor) -> Tensor:
+        return self.linear(x)
+
+    def trainforward(self, x: Tensor) -> Tensor:
+        return nn.functional.dropout(self.linear(x), 0.5, True)
+
+
 class Counter(nn.Module):
     """Counts its calls in a buffer, which it returns."""
 

@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 import torchship
-from handmade_check import add_manifest, dimension, method, ref, sample, tensor
+from handmade import add_promises, dimension, method, ref, sample, tensor
 from support import Counter, check_failure, check_message, cli, cli_json, legacy, scripted
 from torch import Tensor, nn
 
@@ -50,7 +50,7 @@ def make(chain, tmp_path):
         output = Chain()(X)
         output[0, 1] += error
         tensors = {"0.in": X, "0.out": output}
-        return add_manifest(chain, tmp_path / "m.pt", [manifest_method], SAMPLES, tensors, **more)
+        return add_promises(chain, tmp_path / "m.pt", [manifest_method], SAMPLES, tensors, **more)
 
     return write
 
@@ -143,7 +143,7 @@ def test_a_sample_outside_of_its_ranges_is_damage(make):
 def test_a_failing_call_is_reported(tmp_path):
     legacy(torch.jit.save, scripted(Picky().eval()), str(tmp_path / "plain.pt"))
     tensors = {"0.in": -X, "0.out": X}
-    path = add_manifest(tmp_path / "plain.pt", tmp_path / "m.pt", [FORWARD], SAMPLES, tensors)
+    path = add_promises(tmp_path / "plain.pt", tmp_path / "m.pt", [FORWARD], SAMPLES, tensors)
     report = torchship.check(path)
     assert not report and report.samples[0].outputs == []
     assert report.samples[0].error.startswith(f"{path}: forward failed: ")
@@ -154,7 +154,7 @@ def test_a_failing_call_is_reported(tmp_path):
 def test_a_wrong_shape_is_reported(chain, tmp_path):
     tensors = {"0.in": X, "0.out": Chain()(X)[:, :2]}
     any_width = {**FORWARD, "output": tensor("", "float32", ["batch", None])}
-    path = add_manifest(chain, tmp_path / "m.pt", [any_width], SAMPLES, tensors)
+    path = add_promises(chain, tmp_path / "m.pt", [any_width], SAMPLES, tensors)
     (output,) = torchship.check(path).samples[0].outputs
     assert output.problem == "expected float32[1, 2], got float32[1, 3]"
     assert not output.passed
@@ -165,7 +165,7 @@ def test_check_leaves_the_state_alone(tmp_path):
     legacy(torch.jit.save, scripted(Counter().eval()), str(plain))
     counts = method([{"name": "step", "kind": "int"}], tensor("", "int64", []))
     samples = [sample([{"kind": "int", "value": 3}], ref("out"))] * 2
-    add_manifest(plain, path, [counts], samples, {"out": torch.tensor(3)})
+    add_promises(plain, path, [counts], samples, {"out": torch.tensor(3)})
     model = torchship.load(path)
     assert model(5) == 5
     assert model.check()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from support import EXAMPLE, legacy
+from support import EXAMPLE, TwoModes, legacy
 from torch import Tensor, nn
 from torchship import save
 
@@ -25,20 +25,6 @@ def network() -> nn.Module:
 
 def traced_network() -> torch.jit.ScriptModule:
     return legacy(torch.jit.trace, network(), EXAMPLE)
-
-
-class TwoMethods(nn.Module):
-    """As R's torch traces a module: no forward, one method for each mode."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.linear = nn.Linear(3, 2)
-
-    def evalforward(self, x: Tensor) -> Tensor:
-        return self.linear(x)
-
-    def trainforward(self, x: Tensor) -> Tensor:
-        return nn.functional.dropout(self.linear(x), 0.5, True)
 
 
 class Exported(nn.Module):
@@ -70,7 +56,7 @@ def test_script_function(tmp_path):
 
 
 def test_traced_methods_without_forward(tmp_path):
-    module = TwoMethods().eval()
+    module = TwoModes().eval()
     methods = {"evalforward": EXAMPLE, "trainforward": EXAMPLE}
     save(legacy(torch.jit.trace_module, module, methods, check_trace=False), tmp_path / "r.pt")
     loaded = load(tmp_path / "r.pt")

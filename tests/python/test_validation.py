@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torchship
-from handmade_check import add_manifest, dimension, method, tensor
+from handmade import add_promises, dimension, method, tensor
 from support import check_failure, check_message, cli, cli_ok, legacy, scripted
 from torch import Tensor, nn
 
@@ -29,7 +29,7 @@ FORWARD = method(
 def archive(tmp_path_factory):
     folder = tmp_path_factory.mktemp("masked")
     legacy(torch.jit.save, scripted(Masked().eval()), str(folder / "plain.pt"))
-    return add_manifest(folder / "plain.pt", folder / "m.pt", [FORWARD])
+    return add_promises(folder / "plain.pt", folder / "m.pt", [FORWARD])
 
 
 def test_a_call_that_fits_is_computed(archive):

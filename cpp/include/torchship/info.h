@@ -23,8 +23,12 @@ struct DimensionRange {
   std::string name;                 ///< "batch"
   std::int64_t min = 0;
   std::optional<std::int64_t> max;  ///< Nothing where no limit is known.
-  std::int64_t multiple_of = 1;
+  std::int64_t multiple_of = 1;     ///< At least 1.
   std::vector<std::int64_t> tried;  ///< Sizes at which the trace agreed with the eager model.
+
+  bool contains(std::int64_t size) const noexcept {
+    return size >= min && (!max || size <= *max) && size % multiple_of == 0;
+  }
 };
 
 /// How far a result may be from the recorded one: |got - expected| <= absolute + relative *

@@ -1,6 +1,7 @@
 #include "archive/text.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstddef>
 
 namespace torchship {
@@ -54,6 +55,16 @@ bool is_ascii(std::string_view text) noexcept {
 
 bool has_control_characters(std::string_view text) noexcept {
   return std::any_of(text.begin(), text.end(), is_control);
+}
+
+std::string_view trim(std::string_view text) noexcept {
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.front())) != 0) {
+    text.remove_prefix(1);
+  }
+  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) {
+    text.remove_suffix(1);
+  }
+  return text;
 }
 
 std::string quote(std::string_view name) {

@@ -175,11 +175,8 @@ class Interpreter final : public Engine {
       const c10::IValue result =
           compute(programs_.at(method.name), method, inputs).front();
       const std::optional<at::Device> device = first_device(inputs);
-      // State that a call replaced is the model's own too.
-      const Storages fresh = keeps_state() ? storages_of(module_, programs_) : Storages();
-      const Storages& owned = keeps_state() ? fresh : owned_;
       return to_value(result, [&](const at::Tensor& tensor) {
-        return hand_out(tensor, owned, device);
+        return hand_out(tensor, owned_, device);
       });
     } catch (const Error&) {
       throw;
@@ -252,12 +249,25 @@ class Interpreter final : public Engine {
       stack.push_back(inputs[i] == nullptr ? argument.default_value().value_or(c10::IValue())
                                            : to_ivalue(*inputs[i], argument.type(), device_));
     }
-    if (method.name == "forward" && !(before_.empty() && after_.empty())) {
-      run_hooked(program, stack);
-    } else {
-      program.run(stack);
+    try {
+      if (method.name == "forward" && !(before_.empty() && after_.empty())) {
+        run_hooked(program, stack);
+      } else {
+        program.run(stack);
+      }
+    } catch (...) {
+      note_state(method.name);
+      throw;
     }
+    note_state(method.name);
     return stack;
+  }
+
+  /// State that a call replaced is the model's own from then on. Only writers, who run alone, pay.
+  void note_state(const std::string& method) const {
+    if (writers_.contains(method)) {
+      owned_ = storages_of(module_, programs_);
+    }
   }
 
   /// As torch.nn.Module calls them: a hook may replace the inputs or the result.
@@ -305,7 +315,7 @@ class Interpreter final : public Engine {
   std::vector<Program> before_;
   std::vector<Program> after_;
   std::set<std::string> writers_;  ///< Methods that change what the module holds.
-  Storages owned_;
+  mutable Storages owned_;         ///< Changed by writers alone, under the lock.
   mutable std::shared_mutex state_;
 };
 

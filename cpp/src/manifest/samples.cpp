@@ -116,9 +116,7 @@ class SampleFit {
 
   void check_symbol(std::size_t symbol, std::int64_t size, const std::string& where) {
     const DimensionRange& range = method_.dimensions[symbol];
-    const bool inside = size >= range.min && (!range.max || size <= *range.max) &&
-                        size % range.multiple_of == 0;
-    if (!inside) {
+    if (!range.contains(size)) {
       refuse(where, "the size " + std::to_string(size) + " is not in the range of " +
                         quote(range.name));
     }

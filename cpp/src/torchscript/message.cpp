@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <string_view>
 
 #include <c10/util/Exception.h>
 
+#include "archive/text.h"
 #include "torchscript/source.h"
 
 namespace torchship {
@@ -52,16 +52,6 @@ std::string_view reason(std::string_view text) {
 bool is_noise(std::string_view line) {
   return line.empty() || line.starts_with("Exception raised from") || line.starts_with("frame #") ||
          line.find("~~~") != std::string_view::npos || line.ends_with("<--- HERE");
-}
-
-std::string_view trim(std::string_view line) {
-  while (!line.empty() && std::isspace(static_cast<unsigned char>(line.front())) != 0) {
-    line.remove_prefix(1);
-  }
-  while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back())) != 0) {
-    line.remove_suffix(1);
-  }
-  return line;
 }
 
 /// The first paragraph as one line, without LibTorch's internal notes.

@@ -1,23 +1,14 @@
 #include "torchscript/source.h"
 
 #include <algorithm>
-#include <cctype>
 #include <vector>
 
 #include <torch/csrc/jit/frontend/source_range.h>
 
+#include "archive/text.h"
+
 namespace torchship {
 namespace {
-
-std::string_view trim(std::string_view line) {
-  while (!line.empty() && std::isspace(static_cast<unsigned char>(line.front())) != 0) {
-    line.remove_prefix(1);
-  }
-  while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back())) != 0) {
-    line.remove_suffix(1);
-  }
-  return line;
-}
 
 bool is_torch_source(std::string_view path) {
   return path.find("packages/torch/") != std::string_view::npos ||
