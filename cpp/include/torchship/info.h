@@ -92,11 +92,12 @@ struct ModuleSize {
 
 /// Something that the tracer or the linter found.
 struct Finding {
-  std::string code;      ///< "lost-branch"; docs/findings.md lists them.
+  std::string code;      ///< "lost-branch"; docs/findings.md and docs/lint.md list them.
   std::string severity;  ///< "error": changes results; "warning": may; "note".
   std::string message;
   std::string hint;      ///< What to do about it.
   std::string method;
+  std::string place;     ///< Of the linter: a module ("encoder.layers.0"), a tensor or a record.
   std::string file;      ///< The user's own source, as the tracer saw it; may be empty.
   std::int64_t line = 0;
   std::string source;    ///< The text of that line.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string_view>
@@ -8,10 +9,19 @@
 #include <c10/core/Device.h>
 #include <torchship/check.h>
 #include <torchship/error.h>
+#include <torchship/graph.h>
 #include <torchship/info.h>
 #include <torchship/value.h>
 
 namespace torchship {
+
+/// How far a file is trusted.
+enum class Policy : std::uint8_t {
+  trusted,  ///< Damage is refused, and what would crash LibTorch; the file's code may do what it likes.
+  /// For files from strangers: refused, before any of its code runs, when lint() with `audit` has an
+  /// error to say of it. docs/audit.md.
+  strict,
+};
 
 struct LoadOptions {
   at::Device device = at::kCPU;  ///< See parse_device().
@@ -20,6 +30,12 @@ struct LoadOptions {
   /// Compare every record with its digest (or, in archives of others, its checksum) before it is
   /// used, so that a damaged weight is an error and never a wrong answer. Reads the whole file.
   bool verify = true;
+  Policy policy = Policy::trusted;
+  /// Where the code names a device that is not `device`, take `device` instead: a device that was
+  /// baked in by the tracer. The archive's samples are run again then, and must agree.
+  bool retarget = true;
+  /// Shared libraries with operators that the model needs; see load_operator_library().
+  std::vector<std::filesystem::path> operator_libraries;
 };
 
 /// "cpu", "cuda" or "cuda:1". Throws DeviceError on anything else, or when this process has no
@@ -63,6 +79,13 @@ class TORCHSHIP_EXPORT Model {
   /// model gave at home. Throws ArchiveError when the archive holds none, or they are damaged; a
   /// model that fails on a sample is reported, not thrown.
   CheckReport check() const;
+
+  /// The operators of a method at a stage; see graph.h. Runs the method for stage `optimized` if there
+  /// are inputs to run it on. Throws SignatureError and EngineError as a call does.
+  Graph graph(Stage stage, const GraphOptions& options = {}) const;
+
+  /// What the engine executes for these inputs of the default method: graph(Stage::optimized).
+  Graph graph_for(const std::vector<Value>& inputs) const;
 
   /// The result of every operator of one call, as far as it gives a tensor, as it was right after
   /// the operator ran; on the CPU. All of them are held at once. Changes the state of a model that

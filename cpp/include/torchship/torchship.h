@@ -3,7 +3,9 @@
 /// Everything torchship offers to C++: one include.
 #include <torchship/check.h>
 #include <torchship/error.h>
+#include <torchship/graph.h>
 #include <torchship/info.h>
+#include <torchship/lint.h>
 #include <torchship/model.h>
 #include <torchship/tensor_file.h>
 #include <torchship/value.h>
