@@ -36,6 +36,11 @@ void add_no_verify(CLI::App& command, bool& verify) {
                    "Do not compare the file's records with their digests");
 }
 
+void add_no_retarget(CLI::App& command, bool& retarget) {
+  command.add_flag("--no-retarget{false}", retarget,
+                   "Keep the devices that the code names, where they are not the model's");
+}
+
 void add_info(CLI::App& app) {
   auto options = std::make_shared<InfoOptions>();
   CLI::App* command =
@@ -67,6 +72,7 @@ void add_run(CLI::App& app) {
   command->add_flag("--no-validate{false}", options->validate,
                     "Do not compare the inputs with what the archive promises");
   add_no_verify(*command, options->verify);
+  add_no_retarget(*command, options->retarget);
   command->add_flag("--json", options->json, "Print a JSON object");
   command->callback([options] { run_model(*options); });
 }
@@ -79,6 +85,7 @@ void add_check(CLI::App& app, int& status) {
   add_device(*command, options->device);
   add_threads(*command, options->threads);
   add_no_verify(*command, options->verify);
+  add_no_retarget(*command, options->retarget);
   command->add_flag("--json", options->json, "Print a JSON object");
   command->callback([options, &status] { status = run_check(*options) ? 0 : kFailed; });
 }
