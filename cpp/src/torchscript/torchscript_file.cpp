@@ -35,6 +35,12 @@ std::string TorchScriptFile::place(const std::string& name) const {
   return this->name() + ": " + name;
 }
 
+std::vector<std::string> TorchScriptFile::names() const {
+  std::vector<std::string> names;
+  for (const ZipEntry& entry : entries()) names.push_back(entry.name.substr(folder_.size()));
+  return names;
+}
+
 std::string TorchScriptFile::read(const ZipEntry& entry) const {
   return zip_.read(entry, kLargestRecord);
 }

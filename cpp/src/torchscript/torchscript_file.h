@@ -30,6 +30,8 @@ class TorchScriptFile final : public ModelFile {
   const ZipEntry* find(const std::string& name) const { return zip_.find(folder_ + name); }
   /// All records of the file.
   const std::vector<ZipEntry>& entries() const { return zip_.entries(); }
+  /// Their names inside the folder.
+  std::vector<std::string> names() const;
   /// Bytes of the file.
   std::uint64_t size() const { return zip_.file().size(); }
   /// A record of description or code, whole. Throws ArchiveError when it is missing or huge.
