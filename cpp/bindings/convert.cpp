@@ -138,4 +138,8 @@ py::object to_python(const Value& value) {
   }
 }
 
+std::filesystem::path path_of(const py::object& path) {
+  return py::module_::import("os").attr("fsencode")(path).cast<std::string>();
+}
+
 }  // namespace torchship::bindings

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <filesystem>
+
 #include <pybind11/complex.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -13,6 +15,9 @@ Value from_python(pybind11::handle object);
 
 /// A value as Python's own: torch.Tensor, list, tuple or named tuple, dict, numbers, str, None.
 pybind11::object to_python(const Value& value);
+
+/// str, bytes or os.PathLike, whatever bytes are in it.
+std::filesystem::path path_of(const pybind11::object& path);
 
 /// An instance of a TorchScript class, which Python only hands on.
 struct ObjectHandle {

@@ -4,6 +4,7 @@
 
 #include "engines/interpreter.h"
 #include "files/safetensors.h"
+#include "lint/lint_torchscript.h"
 #include "manifest/digests.h"
 #include "manifest/overlay.h"
 #include "manifest/samples.h"
@@ -106,6 +107,10 @@ std::unique_ptr<const Engine> TorchScriptFile::load(const ModelInfo& info,
                                                     const LoadOptions& options) const {
   guard_torchscript(*this);
   return make_interpreter(load_module(zip_.file(), options.device), info, options.device);
+}
+
+std::vector<Finding> TorchScriptFile::lint(const ModelInfo& info, const LintOptions& options) const {
+  return lint_torchscript(*this, info, options);
 }
 
 }  // namespace torchship
