@@ -150,4 +150,8 @@ NamedValues named_values(const py::dict& items) {
   return values;
 }
 
+std::filesystem::path path_of(const py::object& path) {
+  return py::module_::import("os").attr("fsencode")(path).cast<std::string>();
+}
+
 }  // namespace torchship::bindings

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <filesystem>
+
 #include <pybind11/complex.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -16,6 +18,9 @@ pybind11::object to_python(const Value& value);
 
 /// Inputs by name. Throws SignatureError for keys that are no str.
 NamedValues named_values(const pybind11::dict& items);
+
+/// str, bytes or os.PathLike, whatever bytes are in it.
+std::filesystem::path path_of(const pybind11::object& path);
 
 /// An instance of a TorchScript class, which Python only hands on.
 struct ObjectHandle {

@@ -76,15 +76,6 @@ void bind_sizes(py::module_& module) {
 }
 
 void bind_records(py::module_& module) {
-  py::class_<Finding>(module, "Finding")
-      .def_readonly("code", &Finding::code)
-      .def_readonly("severity", &Finding::severity)
-      .def_readonly("message", &Finding::message)
-      .def_readonly("hint", &Finding::hint)
-      .def_readonly("method", &Finding::method)
-      .def_readonly("file", &Finding::file)
-      .def_readonly("line", &Finding::line)
-      .def_readonly("source", &Finding::source);
   py::class_<Producer>(module, "Producer")
       .def_readonly("torchship", &Producer::torchship)
       .def_readonly("torch", &Producer::torch)

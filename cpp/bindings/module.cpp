@@ -8,6 +8,7 @@
 #include "convert.h"
 #include "graph.h"
 #include "info.h"
+#include "lint.h"
 
 namespace py = pybind11;
 
@@ -41,19 +42,26 @@ std::string_view default_method(const Model& model) {
   return model.info().default_method;
 }
 
-/// str, bytes or os.PathLike, whatever bytes are in it.
-std::filesystem::path path_of(const py::object& path) {
-  return py::module_::import("os").attr("fsencode")(path).cast<std::string>();
+Policy policy_named(const std::string& name) {
+  if (name == "trusted") return Policy::trusted;
+  if (name == "strict") return Policy::strict;
+  throw py::value_error("policy must be 'trusted' or 'strict', not '" + name + "'");
 }
 
 Model load(const py::object& archive, const std::string& device, bool validate, bool verify,
-           bool retarget) {
+           const std::string& policy, bool retarget, const py::iterable& operator_libraries) {
   const std::filesystem::path path = path_of(archive);
+  LoadOptions options;
+  options.validate = validate;
+  options.verify = verify;
+  options.policy = policy_named(policy);
+  options.retarget = retarget;
+  for (const py::handle library : operator_libraries) {
+    options.operator_libraries.push_back(path_of(py::reinterpret_borrow<py::object>(library)));
+  }
   const py::gil_scoped_release release;
-  return Model(path, LoadOptions{.device = parse_device(device),
-                                 .validate = validate,
-                                 .verify = verify,
-                                 .retarget = retarget});
+  options.device = parse_device(device);
+  return Model(path, options);
 }
 
 void raise(const char* name, const Error& error) {
@@ -82,8 +90,8 @@ py::class_<Model> bind_model(py::module_& module) {
       .def("__repr__", [](const ObjectHandle& object) { return "<" + describe(object.value) + ">"; });
   return py::class_<Model>(module, "Model", "A loaded model; see torchship.load().")
       .def(py::init(&load), py::arg("path"), py::kw_only(), py::arg("device") = "cpu",
-           py::arg("validate") = true, py::arg("verify") = true,
-           py::arg("retarget") = true)
+           py::arg("validate") = true, py::arg("verify") = true, py::arg("policy") = "trusted",
+           py::arg("retarget") = true, py::arg("operator_libraries") = py::tuple())
       .def_property_readonly("info", &Model::info)
       .def_property_readonly("device", [](const Model& model) { return model.device().str(); })
       .def("__call__",
@@ -114,6 +122,7 @@ py::class_<Model> bind_model(py::module_& module) {
 PYBIND11_MODULE(_core, module) {
   namespace bindings = torchship::bindings;
   py::register_exception_translator(&bindings::translate);
+  bindings::bind_lint(module);
   bindings::bind_info(module);
   py::class_<torchship::Model> model = bindings::bind_model(module);
   bindings::bind_check(module, model);

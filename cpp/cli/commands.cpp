@@ -34,6 +34,16 @@ std::string output_name(const MethodInfo& method) {
   return method.output.name.empty() ? "output" : method.output.name;
 }
 
+LoadOptions load_options(const std::string& device, bool validate, bool verify,
+                         const std::vector<std::string>& operator_libraries) {
+  LoadOptions options;
+  options.device = parse_device(device);
+  options.validate = validate;
+  options.verify = verify;
+  options.operator_libraries.assign(operator_libraries.begin(), operator_libraries.end());
+  return options;
+}
+
 }  // namespace
 
 void run_info(const InfoOptions& options) {
@@ -52,10 +62,9 @@ void run_model(const RunOptions& options) {
   if (options.threads > 0) {
     at::set_num_threads(options.threads);
   }
-  const Model model(options.archive, LoadOptions{.device = parse_device(options.device),
-                                                 .validate = options.validate,
-                                                 .verify = options.verify,
-                                                 .retarget = options.retarget});
+  const Model model(options.archive,
+                    load_options(options.device, options.validate, options.verify,
+                                 options.retarget, options.operator_libraries));
   const MethodInfo& method = chosen_method(model.info(), options.method);
   const NamedValues inputs = parse_inputs(method, options.inputs);
   const Value result = model.call(method.name, {}, inputs);
@@ -72,10 +81,8 @@ bool run_check(const CheckOptions& options) {
   if (options.threads > 0) {
     at::set_num_threads(options.threads);
   }
-  const Model model(options.archive, LoadOptions{.device = parse_device(options.device),
-                                                 .validate = true,
-                                                 .verify = options.verify,
-                                                 .retarget = options.retarget});
+  const Model model(options.archive, load_options(options.device, /*validate=*/true, options.verify,
+                                                  options.retarget, options.operator_libraries));
   const CheckReport report = model.check();
   if (options.json) {
     std::cout << to_json(report).dump(2) << '\n';

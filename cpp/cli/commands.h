@@ -17,6 +17,7 @@ struct RunOptions {
   std::string device = "cpu";
   std::string method;  ///< Empty for the default one.
   int threads = 0;     ///< 0 leaves LibTorch's own choice.
+  std::vector<std::string> operator_libraries;
   bool validate = true;
   bool verify = true;
   bool retarget = true;
@@ -27,6 +28,7 @@ struct CheckOptions {
   std::string archive;
   std::string device = "cpu";
   int threads = 0;  ///< 0 leaves LibTorch's own choice.
+  std::vector<std::string> operator_libraries;
   bool verify = true;
   bool retarget = true;
   bool json = false;

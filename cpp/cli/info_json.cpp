@@ -82,17 +82,19 @@ json module(const ModuleSize& info) {
           {"buffers", count(info.buffers)}};
 }
 
-json finding(const Finding& info) {
-  return {{"code", info.code},     {"severity", info.severity}, {"message", info.message},
-          {"hint", info.hint},     {"method", info.method},     {"file", info.file},
-          {"line", info.line},     {"source", info.source}};
-}
-
 json sample(const SampleInfo& info) { return {{"method", info.method}, {"origin", info.origin}}; }
 
 json engine(const EngineInfo& info) { return {{"id", info.id}, {"target", strings(info.target)}}; }
 
 }  // namespace
+
+json to_json(const std::vector<Finding>& findings) {
+  return array(findings, [](const Finding& found) -> json {
+    return {{"code", found.code},     {"severity", found.severity}, {"message", found.message},
+            {"hint", found.hint},     {"method", found.method},     {"place", found.place},
+            {"file", found.file},     {"line", found.line},         {"source", found.source}};
+  });
+}
 
 json to_json(const ModelInfo& info) {
   return {{"path", info.path.string()},
@@ -110,7 +112,7 @@ json to_json(const ModelInfo& info) {
            {{"torchship", info.producer.torchship},
             {"torch", info.producer.torch},
             {"python", info.producer.python}}},
-          {"findings", array(info.findings, finding)},
+          {"findings", to_json(info.findings)},
           {"samples", array(info.samples, sample)},
           {"has_intermediates", info.has_intermediates},
           {"engines", array(info.engines, engine)},

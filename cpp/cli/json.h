@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include <nlohmann/json.hpp>
 #include <torchship/check.h>
 #include <torchship/info.h>
@@ -9,6 +11,7 @@ namespace torchship::cli {
 
 /// The objects that --json prints; docs/cli.md is their description. Keys keep their order.
 nlohmann::ordered_json to_json(const ModelInfo& info);
+nlohmann::ordered_json to_json(const std::vector<Finding>& findings);
 nlohmann::ordered_json to_json(const Value& value);
 nlohmann::ordered_json to_json(const CheckReport& report);
 

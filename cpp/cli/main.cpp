@@ -5,6 +5,7 @@
 #include <torchship/torchship.h>
 
 #include "commands.h"
+#include "lint.h"
 #include "printable.h"
 #include "usage_error.h"
 
@@ -41,6 +42,14 @@ void add_no_retarget(CLI::App& command, bool& retarget) {
                    "Keep the devices that the code names, where they are not the model's");
 }
 
+void add_operator_libraries(CLI::App& command, std::vector<std::string>& libraries) {
+  command
+      .add_option("--op-library", libraries,
+                  "A shared library with operators that the model needs; may be given again")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
+}
+
 void add_info(CLI::App& app) {
   auto options = std::make_shared<InfoOptions>();
   CLI::App* command =
@@ -69,6 +78,7 @@ void add_run(CLI::App& app) {
   command->add_option("--method", options->method, "The method to call")->type_name("NAME");
   add_device(*command, options->device);
   add_threads(*command, options->threads);
+  add_operator_libraries(*command, options->operator_libraries);
   command->add_flag("--no-validate{false}", options->validate,
                     "Do not compare the inputs with what the archive promises");
   add_no_verify(*command, options->verify);
@@ -84,10 +94,31 @@ void add_check(CLI::App& app, int& status) {
   add_archive(*command, options->archive);
   add_device(*command, options->device);
   add_threads(*command, options->threads);
+  add_operator_libraries(*command, options->operator_libraries);
   add_no_verify(*command, options->verify);
   add_no_retarget(*command, options->retarget);
   command->add_flag("--json", options->json, "Print a JSON object");
   command->callback([options, &status] { status = run_check(*options) ? 0 : kFailed; });
+}
+
+void add_lint(CLI::App& app, int& status) {
+  auto options = std::make_shared<LintCommand>();
+  CLI::App* command =
+      app.add_subcommand("lint", "What is wrong or dangerous with an archive; runs nothing of it");
+  add_archive(*command, options->archive);
+  command->add_option("--deny", options->deny, "Fail when a finding is at least that grave")
+      ->type_name("LEVEL")
+      ->check(CLI::IsMember({"note", "warning", "error"}));
+  command
+      ->add_option("--ignore", options->ignore,
+                   "Leave findings out: a code, or CODE@PLACE (a module, a tensor, net.py:12)")
+      ->type_name("CODE[@PLACE]")
+      ->allow_extra_args(false);
+  add_operator_libraries(*command, options->operator_libraries);
+  command->add_flag("--audit", options->audit,
+                    "Look for what a file from a stranger must not have as well");
+  command->add_flag("--json", options->json, "Print a JSON object");
+  command->callback([options, &status] { status = run_lint(*options) ? 0 : kFailed; });
 }
 
 /// CLI11 alone would say that a command is missing, and not name the wrong one.
@@ -116,6 +147,7 @@ int main(int argc, char** argv) {
   add_run(app);
   int status = 0;
   add_check(app, status);
+  add_lint(app, status);
   try {
     if (argc > 1) {
       require_known(app, argv[1]);

@@ -1,3 +1,4 @@
+#include <torchship/lint.h>
 #include <torchship/model.h>
 
 #include "check.h"
@@ -15,6 +16,9 @@ class Model::Impl {
   Impl(const std::filesystem::path& archive, const LoadOptions& options)
       : options_(options) {
     require_matching_libtorch();
+    for (const std::filesystem::path& library : options.operator_libraries) {
+      load_operator_library(library);
+    }
     require_device(options.device);
     file_ = open_model(archive);
     if (options.verify) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <torchship/info.h>
+#include <torchship/lint.h>
 #include <torchship/model.h>
 
 #include "engines/engine.h"
@@ -35,6 +36,10 @@ class ModelFile {
   /// Loads weights and code. Throws ArchiveError.
   virtual std::unique_ptr<const Engine> load(const ModelInfo& info,
                                              const LoadOptions& options) const = 0;
+
+  /// What is wrong with the file beyond what its manifest says, in the order of the file; nothing
+  /// of it is run. Of the options only `audit` counts here. Throws ArchiveError.
+  virtual std::vector<Finding> lint(const ModelInfo& info, const LintOptions& options) const = 0;
 };
 
 /// Opens a file and finds out what it is. Throws ArchiveError, saying what the file holds instead

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         ValueSpec,
         info,
     )
-    from torchship._load import check, load
+    from torchship._load import check, lint, load
     from torchship._save import save
     from torchship._trace import trace
     from torchship.tracing.dimensions import Dim
@@ -51,6 +51,7 @@ __all__ = [
     "__version__",
     "check",
     "info",
+    "lint",
     "load",
     "save",
     "trace",
@@ -65,6 +66,7 @@ _HOMES = {
     "TraceError": "torchship.tracing.findings",
     "Traced": "torchship.tracing.traced",
     "check": "torchship._load",
+    "lint": "torchship._load",
     "load": "torchship._load",
     "save": "torchship._save",
     "trace": "torchship._trace",

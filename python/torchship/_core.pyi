@@ -1,7 +1,7 @@
 """The compiled module; its names are offered by the package torchship."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,14 @@ torch_version: str
 
 def info(path: str | os.PathLike[str]) -> ModelInfo:
     """Read what the file says of itself: no weight is loaded, no code is run or compiled."""
+
+def lint(
+    path: str | os.PathLike[str], *, ignore: Sequence[str] = (), audit: bool = False
+) -> list[Finding]:
+    """Find what is wrong with an archive, without running any of its code."""
+
+def load_operator_library(library: str | os.PathLike[str]) -> None:
+    """Make the operators of a shared library known to this process, for good."""
 
 class TensorCount:
     """Size of a set of tensors."""
@@ -113,7 +121,7 @@ class MethodInfo:
     def dimensions(self) -> list[DimensionRange]: ...
 
 class Finding:
-    """Something that the tracer or the linter found."""
+    """Something that the tracer or the linter found. str() is a text for people."""
 
     @property
     def code(self) -> str: ...
@@ -125,6 +133,9 @@ class Finding:
     def hint(self) -> str: ...
     @property
     def method(self) -> str: ...
+    @property
+    def place(self) -> str:
+        """Of the linter: a module, a tensor or a record."""
     @property
     def file(self) -> str: ...
     @property
@@ -346,7 +357,9 @@ class Model:
         device: str = "cpu",
         validate: bool = True,
         verify: bool = True,
+        policy: str = "trusted",
         retarget: bool = True,
+        operator_libraries: Iterable[str | os.PathLike[str]] = (),
     ) -> None: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
     def run(self, inputs: dict[str, Any]) -> Any: ...

@@ -1,9 +1,12 @@
 """Loading and checking an archive."""
 
 import os
+from collections.abc import Iterable
+from typing import Literal
 
 import torch  # noqa: F401  (the compiled module needs its libraries)
 
+from torchship import _core
 from torchship._core import CheckReport, Model
 
 
@@ -13,7 +16,9 @@ def load(
     device: str = "cpu",
     validate: bool = True,
     verify: bool = True,
+    policy: Literal["trusted", "strict"] = "trusted",
     retarget: bool = True,
+    operator_libraries: Iterable[str | os.PathLike[str]] = (),
 ) -> Model:
     """Loads an archive to a device ("cpu", "cuda" or "cuda:1") and returns the C++ model.
 
@@ -25,12 +30,37 @@ def load(
     that must agree. `verify` compares every record with its digest, so that a damaged weight is an
     error and never a wrong answer; it reads the whole file.
 
-    `retarget` puts `device` in the place of other devices that the code names, as traces do; the
-    archive's samples are run again then, and must agree.
+    `policy="strict"` is for files from strangers: what they must not have is refused before any of
+    their code runs. `retarget` puts `device` in the place of other devices that the code names, as
+    traces do; the archive's samples are run again then, and must agree. `operator_libraries`
+    are shared libraries with operators that the model needs; they are loaded for good.
 
     Raises ArchiveError or DeviceError.
     """
-    return Model(path, device=device, validate=validate, verify=verify, retarget=retarget)
+    return Model(
+        path,
+        device=device,
+        validate=validate,
+        verify=verify,
+        policy=policy,
+        retarget=retarget,
+        operator_libraries=operator_libraries,
+    )
+
+
+def lint(
+    path: str | os.PathLike[str], *, ignore: Iterable[str] = (), audit: bool = False
+) -> list[_core.Finding]:
+    """Finds what is wrong or dangerous with an archive, without running any of its code.
+
+    The findings are sorted by severity; each has a code, a place, the line of the author's source
+    where the archive tells, a reason and a hint. `ignore` leaves out codes ("random") or single
+    findings ("random@net.py:12", "random@decoder.sampler"). `audit` looks for what a file from a
+    stranger must not have as well. docs/lint.md lists the codes.
+
+    Raises ArchiveError when the file is no model.
+    """
+    return _core.lint(path, ignore=list(ignore), audit=audit)
 
 
 def check(path: str | os.PathLike[str], *, device: str = "cpu") -> CheckReport:

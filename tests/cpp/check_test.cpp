@@ -59,6 +59,7 @@ struct FakeFile final : ModelFile {
   std::unique_ptr<const Engine> load(const ModelInfo&, const LoadOptions&) const override {
     return std::make_unique<const FakeEngine>(stateful, results);
   }
+  std::vector<Finding> lint(const ModelInfo&, const LintOptions&) const override { return {}; }
 
   std::vector<Sample> held;
   std::optional<Intermediates> recorded;

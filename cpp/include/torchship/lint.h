@@ -13,7 +13,7 @@ namespace torchship {
 struct LintOptions {
   /// Findings to leave out: a code ("random"), or a code and a place ("random@decoder.sampler",
   /// "random@net.py:12", "large-constant@c0").
-  std::vector<std::string> ignore;
+  std::vector<std::string> ignore = {};
   /// Look for what a file from a stranger must not have as well; docs/audit.md.
   bool audit = false;
 };

@@ -1,6 +1,7 @@
 #include "torchscript/source.h"
 
 #include <algorithm>
+#include <charconv>
 #include <vector>
 
 #include <torch/csrc/jit/frontend/source_range.h>
@@ -53,24 +54,64 @@ std::string user_line(std::string_view frames) {
   return found.empty() ? found_in_torch : found;
 }
 
-std::string user_line(const torch::jit::Node& node) {
-  std::vector<torch::jit::SourceRange> ranges;  // From the outermost call to the node itself.
+namespace {
+
+using torch::jit::SourceRange;
+
+/// From the outermost call to the node itself.
+std::vector<SourceRange> ranges_of(const torch::jit::Node& node) {
+  std::vector<SourceRange> ranges;
   if (const auto calls = node.callstack()) {
     for (const auto& call : (*calls)->vec()) {
-      ranges.push_back(std::get<torch::jit::SourceRange>(call));
+      ranges.push_back(std::get<SourceRange>(call));
     }
   }
   ranges.push_back(node.sourceRange());
-  std::string in_torch;
+  return ranges;
+}
+
+/// The text of the line, where the range is one of scripted code, whose source the archive has.
+std::string text_of(const SourceRange& range, const UserLine& found) {
+  const auto place = range.file_line_col();
+  if (!place || std::get<0>(*place) != found.file ||
+      std::get<1>(*place) != static_cast<std::size_t>(found.line)) {
+    return {};
+  }
+  const torch::jit::Source& source = *range.source();
+  return std::string(trim(source.get_line(source.lineno_for_offset(range.start())).str()));
+}
+
+UserLine parse_place(const std::string& place) {
+  const std::size_t colon = place.rfind(':');
+  if (colon == std::string::npos) return {};
+  UserLine line{.file = place.substr(0, colon), .line = 0, .text = {}};
+  std::from_chars(place.data() + colon + 1, place.data() + place.size(), line.line);
+  return line;
+}
+
+/// The innermost line of the user's own, else PyTorch's own.
+UserLine innermost(const std::vector<SourceRange>& ranges) {
+  UserLine in_torch;
   for (auto range = ranges.rbegin(); range != ranges.rend(); ++range) {
     const auto original = range->findSourceRangeThatGenerated();
-    const std::string line = original ? user_line(original->str()) : std::string();
-    if (!line.empty() && !is_torch_source(line)) {
-      return line;
-    }
-    in_torch = in_torch.empty() ? line : in_torch;
+    UserLine line = original ? parse_place(user_line(original->str())) : UserLine();
+    if (line.file.empty()) continue;
+    line.text = text_of(*original, line);
+    if (!is_torch_source(line.file)) return line;
+    if (in_torch.file.empty()) in_torch = std::move(line);
   }
   return in_torch;
+}
+
+}  // namespace
+
+UserLine find_user_line(const torch::jit::Node& node) { return innermost(ranges_of(node)); }
+
+UserLine find_user_line(const SourceRange& range) { return innermost({range}); }
+
+std::string user_line(const torch::jit::Node& node) {
+  const UserLine found = find_user_line(node);
+  return found.file.empty() ? std::string() : found.file + ":" + std::to_string(found.line);
 }
 
 }  // namespace torchship

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -13,5 +14,15 @@ std::string user_line(std::string_view frames);
 
 /// The same for a node of a loaded graph; empty when the archive does not tell.
 std::string user_line(const torch::jit::Node& node);
+
+/// A line of the user's own source.
+struct UserLine {
+  std::string file;  ///< Empty when the archive does not tell.
+  std::int64_t line = 0;
+  std::string text;  ///< Of that line; empty where the archive has the position only, as of traces.
+};
+
+UserLine find_user_line(const torch::jit::Node& node);
+UserLine find_user_line(const torch::jit::SourceRange& range);
 
 }  // namespace torchship

@@ -4,6 +4,7 @@
 
 #include "engines/interpreter.h"
 #include "files/safetensors.h"
+#include "lint/lint_torchscript.h"
 #include "manifest/digests.h"
 #include "manifest/overlay.h"
 #include "manifest/samples.h"
@@ -33,6 +34,12 @@ TorchScriptFile::TorchScriptFile(ZipReader zip, std::string folder)
 
 std::string TorchScriptFile::place(const std::string& name) const {
   return this->name() + ": " + name;
+}
+
+std::vector<std::string> TorchScriptFile::names() const {
+  std::vector<std::string> names;
+  for (const ZipEntry& entry : entries()) names.push_back(entry.name.substr(folder_.size()));
+  return names;
 }
 
 std::string TorchScriptFile::read(const ZipEntry& entry) const {
@@ -100,6 +107,10 @@ std::unique_ptr<const Engine> TorchScriptFile::load(const ModelInfo& info,
                                                     const LoadOptions& options) const {
   guard_torchscript(*this);
   return make_interpreter(load_module(zip_.file(), options.device), info, options);
+}
+
+std::vector<Finding> TorchScriptFile::lint(const ModelInfo& info, const LintOptions& options) const {
+  return lint_torchscript(*this, info, options);
 }
 
 }  // namespace torchship

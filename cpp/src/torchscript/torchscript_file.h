@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,16 +26,23 @@ class TorchScriptFile final : public ModelFile {
   std::optional<Intermediates> intermediates(const ModelInfo& info) const override;
   std::unique_ptr<const Engine> load(const ModelInfo& info,
                                      const LoadOptions& options) const override;
+  std::vector<Finding> lint(const ModelInfo& info, const LintOptions& options) const override;
 
   /// The record of that name inside the folder, or null.
   const ZipEntry* find(const std::string& name) const { return zip_.find(folder_ + name); }
   /// All records of the file.
   const std::vector<ZipEntry>& entries() const { return zip_.entries(); }
+  /// Their names inside the folder.
+  std::vector<std::string> names() const;
   /// Bytes of the file.
   std::uint64_t size() const { return zip_.file().size(); }
   /// A record of description or code, whole. Throws ArchiveError when it is missing or huge.
   std::string read(const std::string& name) const;
   std::string read(const ZipEntry& entry) const;
+  /// Hands a record's bytes to `take` piece by piece. Throws ArchiveError.
+  void stream(const ZipEntry& entry, const std::function<void(std::string_view)>& take) const {
+    zip_.stream(entry, take);
+  }
   /// "model.pt": how messages name the file.
   std::string name() const { return zip_.file().path().string(); }
   /// "model.pt: data.pkl": how messages name a record.

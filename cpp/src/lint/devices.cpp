@@ -1,0 +1,43 @@
+#include <string>
+
+#include "lint/nodes.h"
+#include "lint/rules.h"
+
+namespace torchship {
+namespace {
+
+namespace jit = torch::jit;
+
+/// A tensor without dimensions works beside tensors of any device.
+bool makes_scalar(const jit::Node& node) {
+  for (const char* name : {"size", "self"}) {
+    const auto sizes = known_sizes(argument(node, name));
+    if (sizes) return sizes->empty();
+  }
+  return name_of(node) == "aten::scalar_tensor" || name_of(node) == "aten::tensor";
+}
+
+}  // namespace
+
+std::vector<Hit> find_baked_devices(const Subject& subject) {
+  // The tracer of torchship tells a device that was asked of an input from one that was not.
+  const bool examined = subject.info.manifest_version > 0;
+  std::vector<Hit> hits;
+  for (const Scope& scope : subject.scopes()) {
+    visit_live(*scope.graph->block(), [&](const jit::Node& node, bool) {
+      const auto device = known_device(argument(node, "device"));
+      if (!device || makes_scalar(node)) return;
+      const bool harmless = scope.training || (examined && device->is_cpu());
+      hits.push_back(
+          hit(subject, scope, node,
+              make_finding("baked-device", harmless ? "note" : "warning",
+                           name_of(node) + " puts a tensor on " + device->str() +
+                               ", on whatever device the model is",
+                           "create it with device=x.device in a scripted function, or register it "
+                           "as a buffer; torchship.load moves such devices by itself")));
+    });
+  }
+  return hits;
+}
+
+}  // namespace torchship

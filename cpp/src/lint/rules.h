@@ -1,0 +1,27 @@
+#pragma once
+
+#include <vector>
+
+#include "lint/hit.h"
+
+namespace torchship {
+
+// Each rule gives the findings of one code (docs/lint.md), in the order of the file.
+
+std::vector<Hit> find_missing_operators(const Subject& subject);
+std::vector<Hit> find_uncompilable(const Subject& subject);
+std::vector<Hit> find_version_skew(const Subject& subject);
+std::vector<Hit> find_train_mode(const Subject& subject);
+std::vector<Hit> find_random(const Subject& subject);
+std::vector<Hit> find_state_changes(const Subject& subject);
+std::vector<Hit> find_baked_devices(const Subject& subject);
+std::vector<Hit> find_baked_sizes(const Subject& subject);
+std::vector<Hit> find_double_precision(const Subject& subject);
+std::vector<Hit> find_unused_inputs(const Subject& subject);
+std::vector<Hit> find_number_results(const Subject& subject);
+std::vector<Hit> find_large_constants(const Subject& subject);
+std::vector<Hit> find_unused_parameters(const Subject& subject);
+std::vector<Hit> find_duplicate_weights(const Subject& subject);
+std::vector<Hit> find_example_inputs(const Subject& subject);
+
+}  // namespace torchship
