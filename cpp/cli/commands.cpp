@@ -8,26 +8,13 @@
 #include "describe_model.h"
 #include "inputs.h"
 #include "json.h"
+#include "method.h"
 #include "outputs.h"
 #include "text.h"
 #include "usage_error.h"
 
 namespace torchship::cli {
 namespace {
-
-const MethodInfo& chosen_method(const ModelInfo& info, const std::string& name) {
-  const std::string& wanted = name.empty() ? info.default_method : name;
-  if (const MethodInfo* method = info.find(wanted)) {
-    return *method;
-  }
-  std::string names;
-  for (const MethodInfo& method : info.methods) {
-    names += (names.empty() ? "" : ", ") + method.name;
-  }
-  throw SignatureError(info.path.string() + (name.empty() ? ": has no default method"
-                                                          : ": has no method '" + name + "'"),
-                       "choose one with --method: " + names);
-}
 
 /// What a result that is one value is called.
 std::string output_name(const MethodInfo& method) {

@@ -5,6 +5,7 @@
 #include <torchship/torchship.h>
 
 #include "commands.h"
+#include "graph_command.h"
 #include "printable.h"
 #include "usage_error.h"
 
@@ -36,6 +37,22 @@ void add_no_verify(CLI::App& command, bool& verify) {
                    "Do not compare the file's records with their digests");
 }
 
+void add_inputs(CLI::App& command, std::vector<std::string>& inputs) {
+  command
+      .add_option("-i,--input", inputs,
+                  "An input: x=1,2,3 or x=[[1,2],[3,4]] or x:int64=7 or text=hello or "
+                  "x=@file.npy; @file.npz gives all inputs by their names")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+}
+
+void add_operator_libraries(CLI::App& command, std::vector<std::string>& libraries) {
+  command
+      .add_option("--op-library", libraries, "A shared library with operators that the model needs")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
+}
+
 void add_info(CLI::App& app) {
   auto options = std::make_shared<InfoOptions>();
   CLI::App* command =
@@ -49,12 +66,7 @@ void add_run(CLI::App& app) {
   auto options = std::make_shared<RunOptions>();
   CLI::App* command = app.add_subcommand("run", "Call the model once");
   add_archive(*command, options->archive);
-  command
-      ->add_option("-i,--input", options->inputs,
-                   "An input: x=1,2,3 or x=[[1,2],[3,4]] or x:int64=7 or text=hello or "
-                   "x=@file.npy; @file.npz gives all inputs by their names")
-      ->type_name("NAME=VALUE")
-      ->allow_extra_args(false);
+  add_inputs(*command, options->inputs);
   command
       ->add_option("-o,--output", options->outputs,
                    "Write an output to a .npy, .npz or .safetensors file; without NAME, all of "
@@ -83,6 +95,34 @@ void add_check(CLI::App& app, int& status) {
   command->callback([options, &status] { status = run_check(*options) ? 0 : kFailed; });
 }
 
+void add_graph(CLI::App& app) {
+  auto options = std::make_shared<GraphCommandOptions>();
+  CLI::App* command =
+      app.add_subcommand("graph", "The operators of a method, as recorded, frozen or optimised");
+  add_archive(*command, options->archive);
+  command
+      ->add_option("--stage", options->stage,
+                   "initial, frozen or optimized; with inputs optimized, else initial")
+      ->type_name("STAGE");
+  command->add_option("--method", options->method, "The method to look at")->type_name("NAME");
+  add_inputs(*command, options->inputs);
+  add_device(*command, options->device);
+  add_threads(*command, options->threads);
+  command->add_flag("--profile", options->profile, "Run it, and take the time of every operator");
+  command->add_flag("--json", options->json, "Print a JSON object");
+  command->add_option("--color", options->colour, "auto, always or never")
+      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->type_name("WHEN");
+  command->add_option("--dot", options->dot, "Write a Graphviz description")->type_name("FILE");
+  command->add_option("--svg", options->svg, "Write a picture, made by Graphviz' dot")
+      ->type_name("FILE");
+  command->add_option("--html", options->html, "Write a page with a diagram of all stages")
+      ->type_name("FILE");
+  add_no_verify(*command, options->verify);
+  add_operator_libraries(*command, options->operator_libraries);
+  command->callback([options] { run_graph(*options); });
+}
+
 /// CLI11 alone would say that a command is missing, and not name the wrong one.
 void require_known(const CLI::App& app, const std::string& word) {
   const auto named_so = [&](const CLI::App* command) { return command->get_name() == word; };
@@ -109,6 +149,7 @@ int main(int argc, char** argv) {
   add_run(app);
   int status = 0;
   add_check(app, status);
+  add_graph(app);
   try {
     if (argc > 1) {
       require_known(app, argv[1]);

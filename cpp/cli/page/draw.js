@@ -22,8 +22,8 @@ class Drawing {
     this.layout = layout;
     this.colour = colour;
     this.elements = new Map(); // Item -> what is drawn for it.
-    this.slowest = Math.max(
-        0, ...tree.items.filter((item) => !item.isGroup).map((item) => item.microseconds || 0));
+    this.slowest = tree.items.reduce(
+        (most, item) => item.isGroup ? most : Math.max(most, item.microseconds || 0), 0);
     this.element = svg("g", {class: "drawing"});
     this.group(tree.root, this.element);
   }
