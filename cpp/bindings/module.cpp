@@ -57,11 +57,14 @@ std::filesystem::path path_of(const py::object& path) {
   return py::module_::import("os").attr("fsencode")(path).cast<std::string>();
 }
 
-Model load(const py::object& archive, const std::string& device, bool validate, bool verify) {
+Model load(const py::object& archive, const std::string& device, bool validate, bool verify,
+           bool retarget) {
   const std::filesystem::path path = path_of(archive);
   const py::gil_scoped_release release;
-  return Model(path, LoadOptions{
-                         .device = parse_device(device), .validate = validate, .verify = verify});
+  return Model(path, LoadOptions{.device = parse_device(device),
+                                 .validate = validate,
+                                 .verify = verify,
+                                 .retarget = retarget});
 }
 
 void raise(const char* name, const Error& error) {
@@ -90,7 +93,8 @@ py::class_<Model> bind_model(py::module_& module) {
       .def("__repr__", [](const ObjectHandle& object) { return "<" + describe(object.value) + ">"; });
   return py::class_<Model>(module, "Model", "A loaded model; see torchship.load().")
       .def(py::init(&load), py::arg("path"), py::kw_only(), py::arg("device") = "cpu",
-           py::arg("validate") = true, py::arg("verify") = true)
+           py::arg("validate") = true, py::arg("verify") = true,
+           py::arg("retarget") = true)
       .def_property_readonly("info", &Model::info)
       .def_property_readonly("device", [](const Model& model) { return model.device().str(); })
       .def("__call__",

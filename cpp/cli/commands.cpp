@@ -41,7 +41,8 @@ void run_model(const RunOptions& options) {
   }
   const Model model(options.archive, LoadOptions{.device = parse_device(options.device),
                                                  .validate = options.validate,
-                                                 .verify = options.verify});
+                                                 .verify = options.verify,
+                                                 .retarget = options.retarget});
   const MethodInfo& method = chosen_method(model.info(), options.method);
   const NamedValues inputs = parse_inputs(method, options.inputs);
   const Value result = model.call(method.name, {}, inputs);
@@ -60,7 +61,8 @@ bool run_check(const CheckOptions& options) {
   }
   const Model model(options.archive, LoadOptions{.device = parse_device(options.device),
                                                  .validate = true,
-                                                 .verify = options.verify});
+                                                 .verify = options.verify,
+                                                 .retarget = options.retarget});
   const CheckReport report = model.check();
   if (options.json) {
     std::cout << to_json(report).dump(2) << '\n';

@@ -19,6 +19,7 @@ struct RunOptions {
   int threads = 0;     ///< 0 leaves LibTorch's own choice.
   bool validate = true;
   bool verify = true;
+  bool retarget = true;
   bool json = false;
 };
 
@@ -27,6 +28,7 @@ struct CheckOptions {
   std::string device = "cpu";
   int threads = 0;  ///< 0 leaves LibTorch's own choice.
   bool verify = true;
+  bool retarget = true;
   bool json = false;
 };
 

@@ -40,8 +40,7 @@ Model load(const GraphCommandOptions& options) {
                LoadOptions{.device = parse_device(options.device),
                            .validate = true,
                            .verify = options.verify,
-                           .policy = Policy::trusted,
-                           .retarget = true,
+                           .retarget = options.retarget,
                            .operator_libraries = {options.operator_libraries.begin(),
                                                   options.operator_libraries.end()}});
 }

@@ -19,6 +19,7 @@ struct GraphCommandOptions {
   std::string svg;
   std::string html;
   bool verify = true;
+  bool retarget = true;
   std::vector<std::string> operator_libraries;
 };
 

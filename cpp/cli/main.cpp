@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "graph_command.h"
+#include "options.h"
 #include "printable.h"
 #include "usage_error.h"
 
@@ -15,43 +16,6 @@ using namespace torchship::cli;
 
 constexpr int kFailed = 1;
 constexpr int kBadUsage = 2;
-
-void add_archive(CLI::App& command, std::string& archive) {
-  command.add_option("archive", archive, "The model's archive")->required()->type_name("FILE");
-}
-
-void add_device(CLI::App& command, std::string& device) {
-  command.add_option("--device", device, "cpu, cuda or cuda:N")
-      ->type_name("DEVICE")
-      ->capture_default_str();
-}
-
-void add_threads(CLI::App& command, int& threads) {
-  command.add_option("--threads", threads, "Threads that one operator may use")
-      ->type_name("N")
-      ->check(CLI::Range(1, 1024));
-}
-
-void add_no_verify(CLI::App& command, bool& verify) {
-  command.add_flag("--no-verify{false}", verify,
-                   "Do not compare the file's records with their digests");
-}
-
-void add_inputs(CLI::App& command, std::vector<std::string>& inputs) {
-  command
-      .add_option("-i,--input", inputs,
-                  "An input: x=1,2,3 or x=[[1,2],[3,4]] or x:int64=7 or text=hello or "
-                  "x=@file.npy; @file.npz gives all inputs by their names")
-      ->type_name("NAME=VALUE")
-      ->allow_extra_args(false);
-}
-
-void add_operator_libraries(CLI::App& command, std::vector<std::string>& libraries) {
-  command
-      .add_option("--op-library", libraries, "A shared library with operators that the model needs")
-      ->type_name("FILE")
-      ->allow_extra_args(false);
-}
 
 void add_info(CLI::App& app) {
   auto options = std::make_shared<InfoOptions>();
@@ -79,6 +43,7 @@ void add_run(CLI::App& app) {
   command->add_flag("--no-validate{false}", options->validate,
                     "Do not compare the inputs with what the archive promises");
   add_no_verify(*command, options->verify);
+  add_no_retarget(*command, options->retarget);
   command->add_flag("--json", options->json, "Print a JSON object");
   command->callback([options] { run_model(*options); });
 }
@@ -91,6 +56,7 @@ void add_check(CLI::App& app, int& status) {
   add_device(*command, options->device);
   add_threads(*command, options->threads);
   add_no_verify(*command, options->verify);
+  add_no_retarget(*command, options->retarget);
   command->add_flag("--json", options->json, "Print a JSON object");
   command->callback([options, &status] { status = run_check(*options) ? 0 : kFailed; });
 }
@@ -119,6 +85,7 @@ void add_graph(CLI::App& app) {
   command->add_option("--html", options->html, "Write a page with a diagram of all stages")
       ->type_name("FILE");
   add_no_verify(*command, options->verify);
+  add_no_retarget(*command, options->retarget);
   add_operator_libraries(*command, options->operator_libraries);
   command->callback([options] { run_graph(*options); });
 }

@@ -5,6 +5,8 @@
 
 #include <torchship/check.h>
 
+#include "check.h"
+
 namespace torchship {
 namespace {
 
@@ -45,7 +47,24 @@ std::string align(const std::vector<Row>& rows) {
   return text;
 }
 
+std::string failure_of(const SampleCheck& sample) {
+  if (!sample.error.empty()) return sample.error;
+  for (const OutputCheck& output : sample.outputs) {
+    if (output.passed) continue;
+    return "output '" + output.name + "': " +
+           (output.problem.empty() ? "absolute error " + number(output.absolute) : output.problem);
+  }
+  return "";
+}
+
 }  // namespace
+
+std::string first_failure(const CheckReport& report) {
+  const auto failed = std::find_if(report.samples.begin(), report.samples.end(),
+                                   [](const SampleCheck& sample) { return !sample.passed(); });
+  if (failed == report.samples.end()) return "";
+  return "sample " + std::to_string(failed->sample) + ": " + failure_of(*failed);
+}
 
 std::string to_string(const CheckReport& report) {
   std::vector<Row> rows = {

@@ -24,6 +24,9 @@ class Model::Impl {
     engine_ = file_->load(info_, options);
     default_method_ = info_.find(info_.default_method);
     name_ = info_.path.string();
+    if (engine_->retargeted() > 0) {
+      require_same_answers();
+    }
   }
 
   const ModelInfo& info() const noexcept { return info_; }
@@ -65,6 +68,19 @@ class Model::Impl {
       require_promises(name_, method, bound);
     }
     return bound;
+  }
+
+  /// A model with other devices than it was saved with must still prove itself, where it can.
+  void require_same_answers() const {
+    if (info_.samples.empty()) return;
+    const CheckReport report = check();
+    if (report.passed()) return;
+    throw ArchiveError(name_ + ": " + std::to_string(engine_->retargeted()) +
+                           " places of its code name another device than " +
+                           options_.device.str() + "; with that one its samples fail: " +
+                           first_failure(report),
+                       "trace it on " + options_.device.str() +
+                           ", or load it with retarget=false to keep its devices");
   }
 
   std::string method_names() const {

@@ -13,6 +13,7 @@ def load(
     device: str = "cpu",
     validate: bool = True,
     verify: bool = True,
+    retarget: bool = True,
 ) -> Model:
     """Loads an archive to a device ("cpu", "cuda" or "cuda:1") and returns the C++ model.
 
@@ -24,9 +25,12 @@ def load(
     that must agree. `verify` compares every record with its digest, so that a damaged weight is an
     error and never a wrong answer; it reads the whole file.
 
+    `retarget` puts `device` in the place of other devices that the code names, as traces do; the
+    archive's samples are run again then, and must agree.
+
     Raises ArchiveError or DeviceError.
     """
-    return Model(path, device=device, validate=validate, verify=verify)
+    return Model(path, device=device, validate=validate, verify=verify, retarget=retarget)
 
 
 def check(path: str | os.PathLike[str], *, device: str = "cpu") -> CheckReport:

@@ -35,7 +35,7 @@ struct LoadOptions {
   /// baked in by the tracer. The archive's samples are run again then, and must agree.
   bool retarget = true;
   /// Shared libraries with operators that the model needs; see load_operator_library().
-  std::vector<std::filesystem::path> operator_libraries;
+  std::vector<std::filesystem::path> operator_libraries = {};
 };
 
 /// "cpu", "cuda" or "cuda:1". Throws DeviceError on anything else, or when this process has no

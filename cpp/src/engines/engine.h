@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
 #include <torchship/info.h>
@@ -28,6 +29,9 @@ class Engine {
 
   /// Whether a call may change what later calls give.
   virtual bool keeps_state() const noexcept = 0;
+
+  /// In how many places the code named another device than the model's, which was replaced.
+  virtual std::size_t retargeted() const noexcept { return 0; }
 };
 
 }  // namespace torchship

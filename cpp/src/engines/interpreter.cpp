@@ -152,8 +152,11 @@ std::string describe_inputs(const MethodInfo& method, const BoundInputs& inputs)
 
 class Interpreter final : public Engine {
  public:
-  Interpreter(jit::Module module, const ModelInfo& info, const at::Device& device)
-      : module_(std::move(module)), device_(device), name_(info.path.string()) {
+  Interpreter(jit::Module module, const ModelInfo& info, const LoadOptions& options)
+      : module_(std::move(module)),
+        device_(options.device),
+        retarget_(options.retarget ? std::optional(options.device) : std::nullopt),
+        name_(info.path.string()) {
     for (const MethodInfo& method : info.methods) {
       add_program(method.name);
     }
@@ -200,6 +203,15 @@ class Interpreter final : public Engine {
 
   bool keeps_state() const noexcept override { return !writers_.empty(); }
 
+  std::size_t retargeted() const noexcept override {
+    std::size_t count = 0;
+    for (const auto& [name, program] : programs_) count += program.retargeted;
+    for (const auto* hooks : {&before_, &after_}) {
+      for (const Program& hook : *hooks) count += hook.retargeted;
+    }
+    return count;
+  }
+
  private:
   struct Turn {
     std::unique_lock<std::shared_mutex> alone;
@@ -221,7 +233,7 @@ class Interpreter final : public Engine {
     if (!method) {
       throw ArchiveError(name_ + ": the method '" + name + "' is described, but was not loaded");
     }
-    programs_.emplace(name, make_program(method->function()));
+    programs_.emplace(name, make_program(method->function(), retarget_));
     if (name == "forward") {
       add_hooks(*module_.type());
     }
@@ -230,10 +242,10 @@ class Interpreter final : public Engine {
   /// Hooks that were registered on the module before it was scripted belong to `forward`.
   void add_hooks(const c10::ClassType& type) {
     for (jit::Function* hook : type.getForwardPreHooks()) {
-      before_.push_back(make_program(*hook));
+      before_.push_back(make_program(*hook, retarget_));
     }
     for (jit::Function* hook : type.getForwardHooks()) {
-      after_.push_back(make_program(*hook));
+      after_.push_back(make_program(*hook, retarget_));
     }
   }
 
@@ -310,6 +322,7 @@ class Interpreter final : public Engine {
 
   jit::Module module_;
   at::Device device_;
+  std::optional<at::Device> retarget_;  ///< Takes the place of other devices that the code names.
   std::string name_;
   std::unordered_map<std::string, Program> programs_;
   std::vector<Program> before_;
@@ -322,9 +335,9 @@ class Interpreter final : public Engine {
 }  // namespace
 
 std::unique_ptr<const Engine> make_interpreter(jit::Module module, const ModelInfo& info,
-                                               const at::Device& device) {
+                                               const LoadOptions& options) {
   try {
-    return std::make_unique<const Interpreter>(std::move(module), info, device);
+    return std::make_unique<const Interpreter>(std::move(module), info, options);
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {

@@ -2,8 +2,8 @@
 
 #include <memory>
 
-#include <c10/core/Device.h>
 #include <torch/csrc/jit/api/module.h>
+#include <torchship/model.h>
 
 #include "engines/engine.h"
 
@@ -15,6 +15,6 @@ namespace torchship {
 /// executor: its first call costs what every call costs, and no process-wide switch is touched.
 /// Throws ArchiveError when a described method is not in the module.
 std::unique_ptr<const Engine> make_interpreter(torch::jit::Module module, const ModelInfo& info,
-                                               const at::Device& device);
+                                               const LoadOptions& options);
 
 }  // namespace torchship

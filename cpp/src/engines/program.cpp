@@ -5,6 +5,7 @@
 
 #include "engines/graph_guard.h"
 #include "engines/lstm_guard.h"
+#include "engines/retarget.h"
 
 namespace torchship {
 
@@ -20,13 +21,16 @@ c10::IValue Program::call(std::vector<c10::IValue> arguments) const {
   return std::move(arguments.back());
 }
 
-Program make_program(jit::Function& function) {
+Program make_program(jit::Function& function, const std::optional<at::Device>& device) {
   require_inlinable(function);
   std::shared_ptr<jit::Graph> graph = jit::toGraphFunction(function).graph()->copy();
   jit::Inline(*graph);
   require_known_constants(*graph);
   require_compilable(*graph);
-  return Program(function.getSchema(), std::move(graph));
+  const std::size_t retargeted = device ? retarget(*graph, *device) : 0;
+  Program program(function.getSchema(), std::move(graph));
+  program.retargeted = retargeted;
+  return program;
 }
 
 }  // namespace torchship

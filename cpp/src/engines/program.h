@@ -1,10 +1,13 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <ATen/core/function_schema.h>
 #include <ATen/core/ivalue.h>
+#include <c10/core/Device.h>
 #include <torch/csrc/jit/ir/ir.h>
 #include <torch/csrc/jit/runtime/interpreter.h>
 
@@ -21,8 +24,10 @@ struct Program {
   c10::FunctionSchema schema;
   std::shared_ptr<torch::jit::Graph> graph;
   torch::jit::Code code;
+  std::size_t retargeted = 0;  ///< Places where another device was named.
 };
 
-Program make_program(torch::jit::Function& function);
+/// `device`, where given, takes the place of other devices that the code names.
+Program make_program(torch::jit::Function& function, const std::optional<at::Device>& device);
 
 }  // namespace torchship

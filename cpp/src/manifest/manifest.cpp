@@ -44,6 +44,7 @@ Finding parse_finding(const Field& field) {
           .message = field["message"].string(),
           .hint = field["hint"].string(),
           .method = field["method"].string(),
+          .place = {},
           .file = field["file"].string(),
           .line = field["line"].integer(0),
           .source = field["source"].string()};

@@ -99,7 +99,7 @@ std::optional<Intermediates> TorchScriptFile::intermediates(const ModelInfo&) co
 std::unique_ptr<const Engine> TorchScriptFile::load(const ModelInfo& info,
                                                     const LoadOptions& options) const {
   guard_torchscript(*this);
-  return make_interpreter(load_module(zip_.file(), options.device), info, options.device);
+  return make_interpreter(load_module(zip_.file(), options.device), info, options);
 }
 
 }  // namespace torchship
