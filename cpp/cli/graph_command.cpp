@@ -111,7 +111,8 @@ void run_graph(const GraphCommandOptions& options) {
   if (options.json) {
     std::cout << ascii(to_json(graph), 2) << '\n';
   } else if (!has_file) {
-    std::cout << describe_graph(graph, wants_colour(options.colour));
+    std::cout << describe_graph(
+        graph, {.colour = wants_colour(options.colour), .constants = options.constants});
   }
 }
 

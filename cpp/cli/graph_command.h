@@ -14,6 +14,7 @@ struct GraphCommandOptions {
   int threads = 0;                   ///< 0 leaves LibTorch's own choice.
   bool profile = false;
   bool json = false;
+  bool constants = false;            ///< List constants and attributes as well.
   std::string colour = "auto";       ///< See ink.h.
   std::string dot;                   ///< A file to write, as are the next two; empty for none.
   std::string svg;

@@ -47,7 +47,7 @@ std::string_view fill_of(NodeKind kind) {
 
 class DotWriter {
  public:
-  explicit DotWriter(const Graph& graph) : graph_(graph), constants_(constant_texts(graph)) {
+  explicit DotWriter(const Graph& graph) : graph_(graph), inline_(inline_texts(graph)) {
     add_inputs();
     add_block(graph.body, root_, "");
     add_outputs();
@@ -112,20 +112,10 @@ class DotWriter {
 
   void add_block(const GraphBlock& block, Cluster& cluster, const std::string& base) {
     for (const GraphNode& node : block.nodes) {
-      const bool is_constant = node.outputs.size() == 1 && constants_.contains(node.outputs.front());
-      if (is_constant || node.operator_name == "prim::GetAttr") {
-        note_weights(node);
-      } else {
+      if (node.outputs.size() != 1 || !inline_.contains(node.outputs.front())) {
         add_node(node, module_cluster(cluster, node.module, base));
       }
     }
-  }
-
-  /// What the labels of the users of an attribute say of it.
-  void note_weights(const GraphNode& node) {
-    const auto name = node.attributes.find("name");
-    if (name == node.attributes.end() || node.outputs.empty()) return;
-    attributes_[node.outputs.front()] = "." + name->second;
   }
 
   /// The cluster of a module's path, inside that of a block whose own module is `base`.
@@ -227,15 +217,17 @@ class DotWriter {
                                                         node.operator_name.starts_with("prim"))
                            ? node.operator_name
                            : node.operator_name.substr(colons + 2);
-    std::string constants;
+    std::string taken;
     for (const std::size_t value : node.inputs) {
-      const auto constant = constants_.find(value);
-      const auto attribute = attributes_.find(value);
-      if (constant == constants_.end() && attribute == attributes_.end()) continue;
-      const std::string& one = constant != constants_.end() ? constant->second : attribute->second;
-      constants += (constants.empty() ? "" : ", ") + cut(one);
+      const auto found = inline_.find(value);
+      if (found != inline_.end() && taken.size() < kLongestLabel) {
+        taken += (taken.empty() ? "" : ", ") + cut(found->second);
+      } else if (found != inline_.end()) {
+        taken += ", ...";
+        break;
+      }
     }
-    return dot_quoted(constants.empty() ? text : text + "\n" + cut(constants));
+    return dot_quoted(taken.empty() ? text : text + "\n" + taken);
   }
 
   /// The nodes whose results `value` may be.
@@ -269,8 +261,7 @@ class DotWriter {
   }
 
   const Graph& graph_;
-  std::map<std::size_t, std::string> constants_;
-  std::unordered_map<std::size_t, std::string> attributes_;
+  std::map<std::size_t, std::string> inline_;
   std::unordered_map<std::size_t, std::string> producers_;
   std::unordered_map<std::size_t, Values> aliases_;
   std::vector<std::pair<std::size_t, std::string>> uses_;

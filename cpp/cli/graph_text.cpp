@@ -11,8 +11,8 @@
 namespace torchship::cli {
 namespace {
 
-constexpr std::size_t kLongestCell = 72;      ///< Characters of arguments; --json has them all.
-constexpr std::size_t kLongestConstant = 16;  ///< What is longer goes by its name in arguments.
+constexpr std::size_t kLongestCell = 72;    ///< Characters of arguments; --json has them all.
+constexpr std::size_t kLongestInline = 64;  ///< What is longer has a line, and goes by its name.
 
 Ink ink_of(NodeKind kind) {
   switch (kind) {
@@ -36,10 +36,12 @@ std::string cut(std::string text) {
 /// The rows of the listing.
 class Listing {
  public:
-  explicit Listing(const Graph& graph) : graph_(graph), constants_(constant_texts(graph)) {
+  Listing(const Graph& graph, bool constants)
+      : graph_(graph), inline_(inline_texts(graph)), constants_(constants) {
     is_timed_ = total_time(graph.body) > 0;
     std::vector<Cell> heading = {{"result", Ink::dim}, {"type", Ink::dim}, {"operator", Ink::dim},
-                                 {"arguments", Ink::dim}, {"source", Ink::dim}};
+                                 {"arguments", Ink::dim}, {"module", Ink::dim},
+                                 {"source", Ink::dim}};
     if (is_timed_) heading.push_back({"time", Ink::dim});
     rows_.push_back(std::move(heading));
     add(graph.body, 0);
@@ -50,13 +52,7 @@ class Listing {
  private:
   void add(const GraphBlock& block, std::size_t depth) {
     for (const GraphNode& node : block.nodes) {
-      const bool has_place = node.kind != NodeKind::constant;
-      if (has_place && node.module != module_) {
-        module_ = node.module;
-        rows_.push_back({{"", Ink::dim}, {"", Ink::dim},
-                         {indent(depth) + (module_.empty() ? "(the model)" : module_) + ":",
-                          Ink::dim}});
-      }
+      if (!constants_ && node.outputs.size() == 1 && is_inline(node.outputs.front())) continue;
       add(node, depth);
     }
   }
@@ -68,6 +64,7 @@ class Listing {
                              {cut(types(node.outputs)), Ink::dim},
                              {indent(depth) + node.operator_name, ink_of(node.kind)},
                              {cut(arguments(node)), ink},
+                             {node.module, Ink::dim},
                              {node.source, Ink::dim}};
     if (is_timed_ && node.microseconds) row.push_back({format_time(*node.microseconds)});
     rows_.push_back(std::move(row));
@@ -106,13 +103,16 @@ class Listing {
     return text;
   }
 
-  /// Arguments: short constants by their value.
+  /// Arguments: short constants and attributes as they are spelt, all else by name.
   std::string inputs(const std::vector<std::size_t>& values) const {
     return joined(values, [&](std::size_t value) {
-      const auto found = constants_.find(value);
-      const bool is_short = found != constants_.end() && found->second.size() <= kLongestConstant;
-      return is_short ? found->second : name(value);
+      return is_inline(value) ? inline_.at(value) : name(value);
     });
+  }
+
+  bool is_inline(std::size_t value) const {
+    const auto found = inline_.find(value);
+    return found != inline_.end() && found->second.size() <= kLongestInline;
   }
 
   std::string names(const std::vector<std::size_t>& values) const {
@@ -137,9 +137,9 @@ class Listing {
   static std::string indent(std::size_t depth) { return std::string(2 * depth, ' '); }
 
   const Graph& graph_;
-  std::map<std::size_t, std::string> constants_;
+  std::map<std::size_t, std::string> inline_;
+  bool constants_;
   bool is_timed_ = false;
-  std::string module_;
   std::vector<std::vector<Cell>> rows_;
 };
 
@@ -166,9 +166,10 @@ std::string describe_head(const Graph& graph, bool colour) {
 
 }  // namespace
 
-std::string describe_graph(const Graph& graph, bool colour) {
+std::string describe_graph(const Graph& graph, const GraphTextOptions& options) {
+  const bool colour = options.colour;
   std::string text = describe_head(graph, colour) + "\n";
-  text += align(Listing(graph).rows(), colour);
+  text += align(Listing(graph, options.constants).rows(), colour);
   text += describe_passes(graph, colour) + describe_times(graph, colour);
   for (const std::string& note : graph.notes) {
     text += "\n" + paint("note: ", Ink::bold, colour) + printable(note);

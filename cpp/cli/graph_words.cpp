@@ -1,6 +1,7 @@
 #include "graph_words.h"
 
 #include <algorithm>
+#include <optional>
 
 #include <torchship/value.h>
 
@@ -9,7 +10,7 @@ namespace {
 
 using Texts = std::map<std::size_t, std::string>;
 
-/// "[1, 1]" of a list of constants. Lists of lists could grow without end: long items are left out.
+/// "[1, 1]" of a list of constants or attributes. Lists of lists could grow without end: long items are left out.
 std::string constant_list(const GraphNode& node, const Texts& texts) {
   constexpr std::size_t kLongest = 80;
   std::string text;
@@ -24,20 +25,51 @@ std::string constant_list(const GraphNode& node, const Texts& texts) {
   return node.operator_name == "prim::TupleConstruct" ? "(" + text + ")" : "[" + text + "]";
 }
 
-void collect(const GraphBlock& block, Texts& texts) {
-  for (const GraphNode& node : block.nodes) {
-    if (node.kind == NodeKind::constant && node.outputs.size() == 1) {
+/// "self.linear.weight"; paths longer than any that people write are left to their own lines.
+std::optional<std::string> attribute_path(const GraphNode& node, const Graph& graph,
+                                          const Texts& texts) {
+  constexpr std::size_t kLongest = 64;
+  const auto name = node.attributes.find("name");
+  if (name == node.attributes.end() || node.inputs.size() != 1) return std::nullopt;
+  const GraphValue& owner = graph.values.at(node.inputs.front());
+  const auto of = texts.find(node.inputs.front());
+  // TorchScript numbers names that come again: "self.1".
+  const std::string start = of != texts.end()                    ? of->second
+                            : owner.name.starts_with("self.") ? "self"
+                                                                 : owner.name;
+  std::string path = start + "." + name->second;
+  return path.size() <= kLongest ? std::optional(std::move(path)) : std::nullopt;
+}
+
+std::optional<std::string> inline_text(const GraphNode& node, const Graph& graph,
+                                       const Texts& texts) {
+  const auto is_inline = [&](std::size_t input) { return texts.contains(input); };
+  switch (node.kind) {
+    case NodeKind::constant: {
       const auto value = node.attributes.find("value");
-      texts[node.outputs.front()] = value == node.attributes.end() ? "None" : value->second;
+      return value == node.attributes.end() ? "None" : value->second;
     }
-    const auto is_constant = [&](std::size_t input) { return texts.contains(input); };
-    if (node.kind == NodeKind::container && node.outputs.size() == 1 &&
-        node.operator_name.ends_with("Construct") && !node.inputs.empty() &&
-        std::all_of(node.inputs.begin(), node.inputs.end(), is_constant)) {
-      texts[node.outputs.front()] = constant_list(node, texts);
+    case NodeKind::attribute:
+      return node.operator_name == "prim::GetAttr" ? attribute_path(node, graph, texts)
+                                                   : std::nullopt;
+    case NodeKind::container:
+      return node.operator_name.ends_with("Construct") && !node.inputs.empty() &&
+                     std::all_of(node.inputs.begin(), node.inputs.end(), is_inline)
+                 ? std::optional(constant_list(node, texts))
+                 : std::nullopt;
+    default: return std::nullopt;
+  }
+}
+
+void collect(const GraphBlock& block, const Graph& graph, Texts& texts) {
+  for (const GraphNode& node : block.nodes) {
+    if (node.outputs.size() == 1) {
+      if (auto text = inline_text(node, graph, texts)) {
+        texts[node.outputs.front()] = std::move(*text);
+      }
     }
     for (const GraphBlock& inner : node.blocks) {
-      collect(inner, texts);
+      collect(inner, graph, texts);
     }
   }
 }
@@ -53,9 +85,9 @@ std::string type_text(const GraphValue& value) {
   return std::string(to_string(*value.dtype)) + "[" + sizes + "]";
 }
 
-std::map<std::size_t, std::string> constant_texts(const Graph& graph) {
+std::map<std::size_t, std::string> inline_texts(const Graph& graph) {
   Texts texts;
-  collect(graph.body, texts);
+  collect(graph.body, graph, texts);
   return texts;
 }
 

@@ -76,6 +76,7 @@ void add_graph(CLI::App& app) {
   add_threads(*command, options->threads);
   command->add_flag("--profile", options->profile, "Run it, and take the time of every operator");
   command->add_flag("--json", options->json, "Print a JSON object");
+  command->add_flag("--constants", options->constants, "List constants and attributes as well");
   command->add_option("--color", options->colour, "auto, always or never")
       ->check(CLI::IsMember({"auto", "always", "never"}))
       ->type_name("WHEN");

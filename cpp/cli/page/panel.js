@@ -149,10 +149,16 @@ class Panel {
     return [element("h3", "", heading), list];
   }
 
-  /** "= 20." of a constant, ".weight" of an attribute, "[1, 1]" of a list of constants. */
+  /** "= 20." of a constant, "self.fc.weight" of an attribute, "= [1, 1]" of a list of constants. */
   hiddenText(node, depth = 0) {
     if (node.kind === "constant") return "= " + shown(node.attributes.value ?? "None");
-    if (node.kind === "attribute") return "." + shown(node.attributes.name ?? "");
+    if (depth > 20) return "\u2026";
+    if (node.kind === "attribute") {
+      const owner = this.tree.hidden.get(node.inputs[0]);
+      const path = owner ? this.hiddenText(owner, depth + 1)
+                         : shown(this.tree.graph.values[node.inputs[0]].name);
+      return `${path}.${shown(node.attributes.name ?? "")}`;
+    }
     if (depth > 3) return "\u2026";
     const inside = node.inputs.slice(0, 16).map((value) => {
       const inner = this.tree.hidden.get(value);
