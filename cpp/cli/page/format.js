@@ -77,7 +77,7 @@ function formatShape(value) {
 /** What stands in the box of an item that is not open. */
 function boxLines(item, tree) {
   const values = tree.graph.values;
-  const lines = [shortName(item.title)];
+  const lines = [item.kind === "kernel" ? "one kernel" : shortName(item.title)];
   if (item.kind === "input" || item.kind === "output") {
     lines.push(shown(formatType(values[item.value]), MOST_TITLE));
   } else if (item.isGroup) {
@@ -96,8 +96,9 @@ function boxLines(item, tree) {
 function groupTitle(item, tree) {
   const time = item.microseconds === null ? ""
              : `  ${formatTime(item.microseconds)} ${formatShare(item.microseconds, tree.total)}`;
-  const prefix = {kernel: "kernel: ", control: "", branch: ""}[item.kind] || "";
-  return prefix + shortName(item.title) + time;
+  const name = item.kind === "kernel" ? `one kernel of ${plural(item.operators, "operator")}`
+                                      : shortName(item.title);
+  return name + time;
 }
 
 /** Where a time stands between none and the longest one, as a colour. */

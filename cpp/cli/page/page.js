@@ -39,8 +39,9 @@ class Page {
       button.setAttribute("aria-selected", String(each === index));
     });
     const graph = this.data.graphs[index];
-    if (!this.trees[index]) {
-      this.trees[index] = new Tree(graph);
+    const withSizes = byId("sizes").checked;
+    if (!this.trees[index] || this.trees[index].withSizes !== withSizes) {
+      this.trees[index] = new Tree(graph, withSizes);
       this.trees[index].expandUpTo(SEEN_AT_FIRST);
     }
     this.tree = this.trees[index];
@@ -49,6 +50,7 @@ class Page {
     this.selected = null;
     this.search = new Search(this.tree);
     this.search.find(byId("search").value);
+    byId("sizes").parentElement.hidden = this.tree.sizes.size === 0;
     this.offerColours();
     this.panel.show(this.tree);
     this.showNote(graph);
@@ -128,6 +130,8 @@ class Page {
   find() {
     this.search.find(byId("search").value);
     byId("hits").textContent = byId("search").value.trim() === "" ? "" : this.search.status();
+    byId("hits").title = this.tree.sizes.size > 0 && !this.tree.withSizes
+        ? "Sizes are not drawn, and not searched" : "";
     this.mark();
   }
 
@@ -187,6 +191,7 @@ class Page {
     on("next", "click", () => this.step(1));
     on("previous", "click", () => this.step(-1));
     on("colour", "change", () => this.draw());
+    on("sizes", "change", () => this.openStage(this.index));
     on("collapse-all", "click", () => this.expandAll(false));
     on("expand-all", "click", () => this.expandAll(true));
     on("zoom-in", "click", () => this.viewport.zoom(1.25));

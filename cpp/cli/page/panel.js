@@ -93,7 +93,7 @@ class Panel {
     return [
       element("h2", "", `${graph.method} at stage ${graph.stage}`),
       pairs([
-        ["operators", graph.operators.toLocaleString("en")], ["device", graph.device],
+        ["operators", graph.operators.toLocaleString("en") + this.sizesText()], ["device", graph.device],
         ["engine", graph.engine],
         ["time", this.tree.total === null ? "" : formatTime(this.tree.total)],
         ["inputs", lines(list(graph.body.inputs))], ["outputs", lines(list(graph.body.outputs))],
@@ -102,6 +102,11 @@ class Panel {
               "A click on a group's title opens and closes it. Drag to move, turn the wheel to " +
               "zoom; keys: + \u2212 0 arrows, / to search, Enter for the next hit."),
     ];
+  }
+
+  sizesText() {
+    const count = [...this.tree.sizes].filter((node) => node.kind === "operator").length;
+    return count === 0 || this.tree.withSizes ? "" : `, ${count} of them not drawn: sizes`;
   }
 
   details(item) {
@@ -160,6 +165,14 @@ class Panel {
       return `${path}.${shown(node.attributes.name ?? "")}`;
     }
     if (depth > 3) return "\u2026";
+    if (this.tree.sizes.has(node) && node.kind === "operator") {
+      const taken = node.inputs.slice(0, 8).map((value) => {
+        const inner = this.tree.hidden.get(value);
+        return inner ? this.hiddenText(inner, depth + 1).replace(/^= /, "")
+                     : shown(this.tree.graph.values[value].name);
+      });
+      return `= ${shown(nodeTitle(node))}(${taken.join(", ")})`;
+    }
     const inside = node.inputs.slice(0, 16).map((value) => {
       const inner = this.tree.hidden.get(value);
       return inner ? this.hiddenText(inner, depth + 1).replace(/^= /, "") : "";
@@ -212,7 +225,7 @@ class Panel {
   }
 
   times() {
-    const {byOperator, bySource} = sumTimes(this.tree);
+    const {byOperator, bySource} = sumTimes(this.tree.graph);
     const whole = this.tree.total;
     const rows = (groups) => groups.map(([name, {time, calls}]) => {
       const button = element("button", "link", shown(name, 80));
@@ -246,20 +259,22 @@ function lines(text) {
 }
 
 /** Time by operator and by line of the user's source, the longest first. */
-function sumTimes(tree) {
+function sumTimes(graph) {
   const byOperator = new Map();
   const bySource = new Map();
   const put = (map, name, time, calls) => {
     const sum = map.get(name) || {time: 0, calls: 0};
     map.set(name, {time: sum.time + time, calls: sum.calls + calls});
   };
-  for (const item of tree.items) {
-    if (!item.node || item.node.microseconds === undefined) continue;
-    const inner = item.children.reduce((sum, child) => sum + (child.microseconds || 0), 0);
-    const own = Math.max(0, item.node.microseconds - inner);
-    put(byOperator, item.node.operator, own, item.node.executions || 0);
-    put(bySource, item.node.source || "(unknown)", own, item.node.executions || 0);
-  }
+  const visit = (block) => block.nodes.forEach((node) => {
+    node.blocks.forEach(visit);
+    if (node.microseconds === undefined) return;
+    const inside = node.blocks.reduce((sum, inner) => sum + (totalTime(inner) || 0), 0);
+    const own = Math.max(0, node.microseconds - inside);
+    put(byOperator, node.operator, own, node.executions || 0);
+    put(bySource, node.source || "(unknown)", own, node.executions || 0);
+  });
+  visit(graph.body);
   const sorted = (map) => [...map].sort((left, right) => right[1].time - left[1].time);
   return {byOperator: sorted(byOperator), bySource: sorted(bySource)};
 }

@@ -5,11 +5,49 @@
 const MOST_CHILDREN = 120; // Of one group; longer runs of nodes are cut into chunks.
 
 /** Nodes that need no box of their own: the details of whoever uses them tell about them. */
-function isHidden(graph, node, hiddenValues) {
+function isHidden(node, hiddenValues) {
   if (node.kind === "constant") return true;
   if (node.kind === "attribute") return node.operator.endsWith("GetAttr");
   return node.kind === "container" && node.inputs.length > 0 &&
          node.inputs.every((value) => hiddenValues.has(value));
+}
+
+const NUMBER_TYPES = new Set(["int", "bool", "Scalar", "number", "int[]", "List[int]"]);
+
+/**
+ * Nodes that only work sizes out: what they give are numbers, or the tracer's tensors of numbers, and
+ * it ends up neither in the result nor in a condition. They would hide what a traced model computes.
+ */
+function sizeNodes(graph) {
+  const numbers = new Set();
+  const found = new Set();
+  const wanted = [...graph.body.outputs];
+  const visit = (block) => block.nodes.forEach((node) => {
+    const known = (value) => numbers.has(value);
+    const givesNumbers = node.outputs.length > 0 && node.outputs.every(
+        (value) => NUMBER_TYPES.has(graph.values[value].type));
+    const staysNumbers = node.operator === "prim::NumToTensor" ||
+        (node.inputs.length > 0 && node.inputs.every(known));
+    if (node.kind === "constant" || (node.blocks.length === 0 && (givesNumbers || staysNumbers))) {
+      node.outputs.forEach((value) => numbers.add(value));
+      if (node.kind === "operator" || node.kind === "container") found.add(node);
+    }
+    node.blocks.forEach((inner) => { wanted.push(...node.inputs, ...inner.outputs); visit(inner); });
+  });
+  visit(graph.body);
+  return keepWanted(found, wanted);
+}
+
+/** Without the nodes that `wanted` values come from. */
+function keepWanted(nodes, wanted) {
+  const makers = new Map();
+  for (const node of nodes) node.outputs.forEach((value) => makers.set(value, node));
+  while (wanted.length > 0) {
+    const node = makers.get(wanted.pop());
+    if (!nodes.delete(node)) continue;
+    wanted.push(...node.inputs);
+  }
+  return nodes;
 }
 
 class Item {
@@ -38,8 +76,10 @@ class Item {
 }
 
 class Tree {
-  constructor(graph) {
+  constructor(graph, withSizes) {
     this.graph = graph;
+    this.sizes = sizeNodes(graph);
+    this.withSizes = withSizes;
     this.items = [];
     this.hidden = new Map();    // Value -> the hidden node that gives it.
     this.producers = new Map(); // Value -> the leaf that gives it.
@@ -54,7 +94,7 @@ class Tree {
     this.tidy(this.root);
     this.number(this.root);
     this.edges = this.makeEdges();
-    this.total = this.root.microseconds;
+    this.total = totalTime(graph.body);
   }
 
   add(kind, parent, title) { return new Item(kind, parent, title); }
@@ -80,7 +120,7 @@ class Tree {
   addBlock(block, group, base) {
     const open = [{item: group, name: null}];
     for (const node of block.nodes) {
-      if (isHidden(this.graph, node, this.hidden)) {
+      if (isHidden(node, this.hidden) || (!this.withSizes && this.sizes.has(node))) {
         node.outputs.forEach((value) => this.hidden.set(value, node));
         continue;
       }
@@ -248,9 +288,9 @@ class Tree {
   }
 }
 
-/** The only operator of a module, which then bears the module's name; or the item as it is. */
+/** The only operator of a module or call, which then bears its name; or the item as it is. */
 function aloneInModule(item) {
-  if (item.kind !== "module" || item.children.length !== 1) return item;
+  if (!["module", "call"].includes(item.kind) || item.children.length !== 1) return item;
   const only = item.children[0];
   if (only.kind !== "leaf") return item;
   only.name = item.title;
@@ -269,6 +309,16 @@ function relativePath(module, base) {
   return (inside ? module.slice(base.length + 1) : module).split(".");
 }
 
+/** Microseconds of a block's nodes in the profiled run; null where no time was taken. */
+function totalTime(block) {
+  let total = null;
+  for (const node of block.nodes) {
+    const times = node.microseconds !== undefined ? [node.microseconds] : node.blocks.map(totalTime);
+    for (const time of times) if (time !== null) total = (total || 0) + time;
+  }
+  return total;
+}
+
 /** The module that all nodes of a called method belong to. */
 function commonModule(block) {
   const paths = block.nodes.filter((node) => node.kind !== "constant")
@@ -285,7 +335,7 @@ function nodeTitle(node) {
   if (node.kind === "call") {
     const module = node.blocks.length > 0 ? commonModule(node.blocks[0]) : "";
     const name = node.attributes.name || node.operator;
-    const last = module.split(".").pop();
+    const last = /[^.]*(\.\d+)?$/.exec(module)[0];
     return last === "" || module === node.module ? name
            : name === "forward"                  ? last
                                                  : `${last}.${name}`;
