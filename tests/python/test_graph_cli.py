@@ -58,7 +58,7 @@ def files(tmp_path_factory) -> dict[str, Path]:
     }
     for name, model in models.items():
         legacy(torch.jit.save, model, str(folder / f"{name}.pt"))
-    return {path.stem: path for path in folder.iterdir()}
+    return {path.stem: path for path in folder.glob("*.pt")}
 
 
 def nodes_of(block: dict):

@@ -91,9 +91,9 @@ class Tree {
     this.addInputs(graph.body);
     this.addBlock(graph.body, this.root, "");
     this.addOutputs(graph.body);
+    this.edges = this.makeEdges();
     this.tidy(this.root);
     this.number(this.root);
-    this.edges = this.makeEdges();
     this.total = totalTime(graph.body);
   }
 
