@@ -23,7 +23,7 @@ class Drawing {
     this.colour = colour;
     this.elements = new Map(); // Item -> what is drawn for it.
     this.slowest = tree.items.reduce(
-        (most, item) => item.isGroup ? most : Math.max(most, item.microseconds || 0), 0);
+        (most, item) => item.isGroup && item.kind !== "kernel" ? most : Math.max(most, item.microseconds || 0), 0);
     this.element = svg("g", {class: "drawing"});
     this.group(tree.root, this.element);
   }
@@ -52,7 +52,10 @@ class Drawing {
     place.setAttribute("class", `item group open ${item.kind}`);
     this.mark(item, place);
     const {width, height} = item;
-    svg("rect", {class: "shape", width: round(width), height: round(height), rx: 9}, place);
+    const shape = svg("rect", {class: "shape", width: round(width), height: round(height), rx: 9},
+                      place);
+    // Of a kernel's members nobody can tell the time: its frame shows that of all of them.
+    if (this.colour === "time" && item.kind === "kernel") this.heatUp(item, place, shape);
     const head = svg("g", {class: "head"}, place);
     svg("rect", {class: "grip", width: round(width), height: HEADER, rx: 9}, head);
     svgText("\u25be", 12, 17.5, "toggle", head);
@@ -71,9 +74,7 @@ class Drawing {
     }
     const shape = svg("rect", {class: "shape", width, height, rx: radius}, place);
     if (this.colour === "time" && item.microseconds !== null) {
-      place.classList.add("heated");
-      const most = item.isGroup ? this.tree.total : this.slowest;
-      shape.style.fill = heat(most > 0 ? item.microseconds / most : 0);
+      this.heatUp(item, place, shape);
     } else if (!item.isGroup && item.node) {
       svg("rect", {class: "stripe", width: 4, height: height - 10, x: 5, y: 5, rx: 2}, place);
     }
@@ -81,6 +82,12 @@ class Drawing {
     item.lines.forEach((line, index) => {
       svgText(line, width / 2, 19.5 + 16 * index, index === 0 ? "title" : "detail", place);
     });
+  }
+
+  heatUp(item, place, shape) {
+    const most = item.isGroup && item.kind !== "kernel" ? this.tree.total : this.slowest;
+    place.classList.add("heated");
+    shape.style.fill = heat(most > 0 ? (item.microseconds || 0) / most : 0);
   }
 
   mark(item, place) {

@@ -12,44 +12,6 @@ function isHidden(node, hiddenValues) {
          node.inputs.every((value) => hiddenValues.has(value));
 }
 
-const NUMBER_TYPES = new Set(["int", "bool", "Scalar", "number", "int[]", "List[int]"]);
-
-/**
- * Nodes that only work sizes out: what they give are numbers, or the tracer's tensors of numbers, and
- * it ends up neither in the result nor in a condition. They would hide what a traced model computes.
- */
-function sizeNodes(graph) {
-  const numbers = new Set();
-  const found = new Set();
-  const wanted = [...graph.body.outputs];
-  const visit = (block) => block.nodes.forEach((node) => {
-    const known = (value) => numbers.has(value);
-    const givesNumbers = node.outputs.length > 0 && node.outputs.every(
-        (value) => NUMBER_TYPES.has(graph.values[value].type));
-    const staysNumbers = node.operator === "prim::NumToTensor" ||
-        (node.inputs.length > 0 && node.inputs.every(known));
-    if (node.kind === "constant" || (node.blocks.length === 0 && (givesNumbers || staysNumbers))) {
-      node.outputs.forEach((value) => numbers.add(value));
-      if (node.kind === "operator" || node.kind === "container") found.add(node);
-    }
-    node.blocks.forEach((inner) => { wanted.push(...node.inputs, ...inner.outputs); visit(inner); });
-  });
-  visit(graph.body);
-  return keepWanted(found, wanted);
-}
-
-/** Without the nodes that `wanted` values come from. */
-function keepWanted(nodes, wanted) {
-  const makers = new Map();
-  for (const node of nodes) node.outputs.forEach((value) => makers.set(value, node));
-  while (wanted.length > 0) {
-    const node = makers.get(wanted.pop());
-    if (!nodes.delete(node)) continue;
-    wanted.push(...node.inputs);
-  }
-  return nodes;
-}
-
 class Item {
   constructor(kind, parent, title) {
     this.kind = kind; // leaf, input, output, module, call, control, branch, kernel, chunk, root
@@ -234,18 +196,32 @@ class Tree {
   }
 
   cut(group) {
-    const ends = group.children.filter((child) => !child.isGroup && child.kind !== "leaf");
-    const items = group.children.filter((child) => !ends.includes(child));
-    if (items.length <= MOST_CHILDREN) return;
-    const size = Math.max(30, Math.ceil(Math.sqrt(items.length)));
-    group.children = ends;
-    for (let first = 0; first < items.length; first += size) {
-      const last = Math.min(first + size, items.length);
-      const chunk = this.add("chunk", group, `steps ${first + 1} to ${last}`);
-      chunk.children = items.slice(first, last);
-      chunk.children.forEach((child) => { child.parent = chunk; });
+    const runs = {inputs: [], steps: [], outputs: []};
+    for (const child of group.children) {
+      const run = {input: "inputs", output: "outputs"}[child.kind] || child.run || "steps";
+      runs[run].push(child);
+    }
+    group.children = [];
+    const longest = Object.values(runs).reduce((most, run) => Math.max(most, run.length), 0);
+    for (const [name, run] of Object.entries(runs)) {
+      if (run.length < longest) group.children.push(...run);
+      else this.chunks(group, name, run);
     }
     if (group.children.length > MOST_CHILDREN) this.cut(group);
+  }
+
+  chunks(group, name, run) {
+    const size = Math.min(MOST_CHILDREN, Math.max(30, Math.ceil(Math.sqrt(run.length))));
+    for (let start = 0; start < run.length; start += size) {
+      const inside = run.slice(start, start + size);
+      const chunk = this.add("chunk", group, "");
+      chunk.children = inside;
+      chunk.run = name;
+      chunk.first = inside[0].first ?? start + 1;
+      chunk.last = inside[inside.length - 1].last ?? start + inside.length;
+      chunk.title = `${name} ${chunk.first} to ${chunk.last}`;
+      inside.forEach((child) => { child.parent = chunk; });
+    }
   }
 
   /** Numbers the items in their order, and sums operators and times up. */
