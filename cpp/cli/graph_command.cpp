@@ -21,8 +21,8 @@ namespace {
 
 Stage chosen_stage(const GraphCommandOptions& options) {
   const bool runs = !options.inputs.empty() || options.profile;
-  const Stage stage = options.stage.empty() ? runs ? Stage::optimized : Stage::initial
-                                            : parse_stage(options.stage);
+  const Stage stage =
+      options.stage.empty() ? runs ? Stage::optimized : Stage::initial : parse_stage(options.stage);
   const std::string name(to_string(stage));
   if (runs && stage != Stage::optimized && options.html.empty()) {
     throw UsageError((options.inputs.empty() ? "--profile" : "--input") +
@@ -89,7 +89,8 @@ void write_page(const GraphCommandOptions& options, const Graphs& graphs, Graph 
     try {
       pages.push_back(graphs.at(stage));
     } catch (const Error& error) {
-      notes.push_back("stage " + std::string(to_string(stage)) + " is not here: " + error.message());
+      notes.push_back("stage " + std::string(to_string(stage)) +
+                      " is not here: " + error.message());
     }
   }
   pages[first].notes.insert(pages[first].notes.end(), notes.begin(), notes.end());

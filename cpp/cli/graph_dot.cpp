@@ -79,8 +79,8 @@ class DotWriter {
     all += cluster.statements;
     for (const auto& inner : cluster.inner) {
       all += indent + "subgraph cluster_" + std::to_string(number++) + " {\n" + indent +
-             "  label=" + dot_quoted(inner->title) + "; labeljust=l; fontsize=11; " +
-             inner->style + ";\n";
+             "  label=" + dot_quoted(inner->title) + "; labeljust=l; fontsize=11; " + inner->style +
+             ";\n";
       write(*inner, depth + 1, number, all);
       all += indent + "}\n";
     }
@@ -103,9 +103,9 @@ class DotWriter {
 
   void add_outputs() {
     for (const std::size_t value : graph_.body.outputs) {
-      const std::string id = new_node(
-          root_, dot_quoted("output\n" + type_text(graph_.values.at(value))),
-          "shape=oval, fillcolor=\"#ffffff\"");
+      const std::string id =
+          new_node(root_, dot_quoted("output\n" + type_text(graph_.values.at(value))),
+                   "shape=oval, fillcolor=\"#ffffff\"");
       uses_.emplace_back(value, id);
     }
   }
@@ -139,9 +139,8 @@ class DotWriter {
 
   void add_node(const GraphNode& node, Cluster& cluster) {
     if (node.blocks.empty()) {
-      const std::string id = new_node(cluster, label(node), "fillcolor=\"" +
-                                                                std::string(fill_of(node.kind)) +
-                                                                "\"");
+      const std::string id =
+          new_node(cluster, label(node), "fillcolor=\"" + std::string(fill_of(node.kind)) + "\"");
       use(node.inputs, id);
       for (const std::size_t value : node.outputs) {
         producers_[value] = id;
@@ -157,13 +156,15 @@ class DotWriter {
     const GraphBlock& block = node.blocks.front();
     const auto name = node.attributes.find("name");
     const bool is_kernel = node.kind == NodeKind::kernel;
-    const std::string title = is_kernel ? "one kernel: " + node.operator_name
-                              : name == node.attributes.end() ? node.operator_name : name->second;
+    const std::string title = is_kernel                       ? "one kernel: " + node.operator_name
+                              : name == node.attributes.end() ? node.operator_name
+                                                              : name->second;
     Cluster& inner = cluster.add(
         title, is_kernel ? "style=\"rounded,filled\"; color=\"#d4a017\"; fillcolor=\"#fdf3cf\""
                          : "style=\"rounded,filled\"; color=\"#b8c0cc\"; fillcolor=\"#f4f6f9\"");
     // A method's own inputs are the last of the call's, which may start with the module.
-    const std::size_t extra = node.inputs.size() - std::min(node.inputs.size(), block.inputs.size());
+    const std::size_t extra =
+        node.inputs.size() - std::min(node.inputs.size(), block.inputs.size());
     for (std::size_t i = 0; i < block.inputs.size() && i + extra < node.inputs.size(); ++i) {
       aliases_[block.inputs[i]].push_back(node.inputs[i + extra]);
     }
@@ -182,8 +183,8 @@ class DotWriter {
 
   void add_control(const GraphNode& node, Cluster& cluster) {
     const bool is_loop = node.operator_name == "prim::Loop";
-    Cluster& whole = cluster.add(node.operator_name,
-                                 "style=\"rounded,dashed\"; color=\"#b54708\"; fontcolor=\"#b54708\"");
+    Cluster& whole = cluster.add(
+        node.operator_name, "style=\"rounded,dashed\"; color=\"#b54708\"; fontcolor=\"#b54708\"");
     const std::string id = new_node(whole, dot_quoted(is_loop ? "loop" : "if"),
                                     "shape=diamond, style=filled, fillcolor=\"#fdf0dd\"");
     // An If takes its condition; a Loop the number of rounds and whether to start.
@@ -195,7 +196,8 @@ class DotWriter {
       for (std::size_t k = 1; is_loop && k < block.inputs.size(); ++k) {
         if (k + 1 < node.inputs.size()) aliases_[block.inputs[k]].push_back(node.inputs[k + 1]);
       }
-      add_block(block, whole.add(block_word(node, i), "style=\"rounded,dashed\"; color=\"#b8c0cc\""),
+      add_block(block,
+                whole.add(block_word(node, i), "style=\"rounded,dashed\"; color=\"#b8c0cc\""),
                 node.module);
       const std::size_t first = is_loop ? 1 : 0;  // A loop's body says first whether to go on.
       for (std::size_t k = 0; k < node.outputs.size() && k + first < block.outputs.size(); ++k) {
@@ -254,7 +256,8 @@ class DotWriter {
       for (const auto& [from, origin] : origins(value)) {
         if (from == to || !drawn.emplace(from, to, origin).second) continue;
         const GraphValue& found = graph_.values.at(origin);
-        const std::string sizes = found.shape ? " [label=" + dot_quoted(type_text(found)) + "]" : "";
+        const std::string sizes =
+            found.shape ? " [label=" + dot_quoted(type_text(found)) + "]" : "";
         edges_ += "  " + from + " -> " + to + sizes + ";\n";
       }
     }

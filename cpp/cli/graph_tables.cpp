@@ -68,10 +68,8 @@ std::string time_table(const Graph& graph, const std::string& heading, Key&& key
   std::stable_sort(sorted.begin(), sorted.end(), [](const auto& left, const auto& right) {
     return left.second.microseconds > right.second.microseconds;
   });
-  std::vector<std::vector<Cell>> rows = {{{heading, Ink::bold},
-                                          {"calls", Ink::dim},
-                                          {"time", Ink::dim},
-                                          {"share", Ink::dim}}};
+  std::vector<std::vector<Cell>> rows = {
+      {{heading, Ink::bold}, {"calls", Ink::dim}, {"time", Ink::dim}, {"share", Ink::dim}}};
   const double whole = total_time(graph.body);
   Time total;
   for (const auto& [name, time] : sorted) {

@@ -39,9 +39,9 @@ class Listing {
   Listing(const Graph& graph, bool constants)
       : graph_(graph), inline_(inline_texts(graph)), constants_(constants) {
     is_timed_ = total_time(graph.body) > 0;
-    std::vector<Cell> heading = {{"result", Ink::dim}, {"type", Ink::dim}, {"operator", Ink::dim},
-                                 {"arguments", Ink::dim}, {"module", Ink::dim},
-                                 {"source", Ink::dim}};
+    std::vector<Cell> heading = {{"result", Ink::dim},   {"type", Ink::dim},
+                                 {"operator", Ink::dim}, {"arguments", Ink::dim},
+                                 {"module", Ink::dim},   {"source", Ink::dim}};
     if (is_timed_) heading.push_back({"time", Ink::dim});
     rows_.push_back(std::move(heading));
     add(graph.body, 0);
@@ -81,7 +81,9 @@ class Listing {
   void add_results(const GraphNode& node, const GraphBlock& block, std::size_t depth) {
     if (block.outputs.empty()) return;
     const std::size_t more = node.kind == NodeKind::control ? 1 : 0;
-    rows_.push_back({{}, {}, {indent(depth + more) + "return", Ink::dim},
+    rows_.push_back({{},
+                     {},
+                     {indent(depth + more) + "return", Ink::dim},
                      {cut(inputs(block.outputs)), Ink::dim}});
   }
 

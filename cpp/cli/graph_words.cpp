@@ -10,7 +10,8 @@ namespace {
 
 using Texts = std::map<std::size_t, std::string>;
 
-/// "[1, 1]" of a list of constants or attributes. Lists of lists could grow without end: long items are left out.
+/// "[1, 1]" of a list of constants or attributes. Lists of lists could grow without end: long items
+/// are left out.
 std::string constant_list(const GraphNode& node, const Texts& texts) {
   constexpr std::size_t kLongest = 80;
   std::string text;
@@ -34,9 +35,9 @@ std::optional<std::string> attribute_path(const GraphNode& node, const Graph& gr
   const GraphValue& owner = graph.values.at(node.inputs.front());
   const auto of = texts.find(node.inputs.front());
   // TorchScript numbers names that come again: "self.1".
-  const std::string start = of != texts.end()                    ? of->second
+  const std::string start = of != texts.end()                 ? of->second
                             : owner.name.starts_with("self.") ? "self"
-                                                                 : owner.name;
+                                                              : owner.name;
   std::string path = start + "." + name->second;
   return path.size() <= kLongest ? std::optional(std::move(path)) : std::nullopt;
 }

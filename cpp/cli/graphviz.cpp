@@ -84,8 +84,8 @@ pid_t start(const Streams& streams) {
   std::array<char, 6> format = {"-Tsvg"};
   const std::array<char*, 3> arguments = {program.data(), format.data(), nullptr};
   pid_t child = 0;
-  const int error = ::posix_spawnp(&child, program.data(), streams.actions(), nullptr,
-                                   arguments.data(), environ);
+  const int error =
+      ::posix_spawnp(&child, program.data(), streams.actions(), nullptr, arguments.data(), environ);
   if (error == ENOENT) {
     throw Error("the program dot, which draws SVG, is not on PATH",
                 "install graphviz, or use --html, which needs no other program");

@@ -190,12 +190,13 @@ TEST(GraphText, AttributesAreSpeltByTheirPath) {
   const std::size_t out = builder.value("out");
   GraphNode module = GraphBuilder::node("prim::GetAttr", NodeKind::attribute, {self}, {linear});
   module.attributes["name"] = "linear";
-  GraphNode parameter = GraphBuilder::node("prim::GetAttr", NodeKind::attribute, {linear}, {weight});
+  GraphNode parameter =
+      GraphBuilder::node("prim::GetAttr", NodeKind::attribute, {linear}, {weight});
   parameter.attributes["name"] = "weight";
-  builder.body() = {{self},
-                    {module, parameter,
-                     GraphBuilder::node("aten::relu", NodeKind::operator_, {weight}, {out})},
-                    {out}};
+  builder.body() = {
+      {self},
+      {module, parameter, GraphBuilder::node("aten::relu", NodeKind::operator_, {weight}, {out})},
+      {out}};
   const std::string text = describe_graph(builder.graph());
   EXPECT_TRUE(has(line_with(text, "aten::relu"), "self.linear.weight"));
   EXPECT_FALSE(has(text, "prim::GetAttr"));
@@ -249,7 +250,8 @@ TEST(GraphTables, SumsByOperatorAndBySource) {
 TEST(GraphTables, TellsWhatPassesDid) {
   Graph graph = addition();
   EXPECT_EQ(describe_passes(graph, false), "");
-  graph.passes = {{"fold batch norm", 3, 2, {{"aten::batch_norm", 1}}, {{"aten::add", 2}}, 4, 2048}};
+  graph.passes = {
+      {"fold batch norm", 3, 2, {{"aten::batch_norm", 1}}, {{"aten::add", 2}}, 4, 2048}};
   const std::string line = line_with(describe_passes(graph, false), "fold batch norm");
   EXPECT_TRUE(has(line, "3 -> 2"));
   EXPECT_TRUE(has(line, "2.0 kB"));

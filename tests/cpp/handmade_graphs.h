@@ -62,8 +62,8 @@ inline Graph addition() {
   GraphNode add = GraphBuilder::node("aten::add", NodeKind::operator_, {x, twenty, one}, {sum});
   add.module = "a.b";
   add.source = "net.py:3";
-  builder.body() = {{x}, {GraphBuilder::constant("20", twenty), GraphBuilder::constant("1", one), add},
-                    {sum}};
+  builder.body() = {
+      {x}, {GraphBuilder::constant("20", twenty), GraphBuilder::constant("1", one), add}, {sum}};
   return builder.graph();
 }
 
@@ -117,7 +117,8 @@ inline Graph branched() {
 /// Every name is what an attacker would like a reader to take for something else.
 inline Graph hostile() {
   const std::string bad =
-      "</script><script>alert(1)</script>\" onload=\"alert(1)\\\x1b[31m\xe2\x80\xa8\xe2\x80\xae\xff<!--";
+      "</script><script>alert(1)</script>\" "
+      "onload=\"alert(1)\\\x1b[31m\xe2\x80\xa8\xe2\x80\xae\xff<!--";
   GraphBuilder builder;
   const std::size_t x = builder.value(bad, bad);
   const std::size_t y = builder.value(bad + "y", bad);

@@ -109,7 +109,8 @@ def test_frozen_says_what_each_pass_did(files):
         arrow = f"{step['operators_before']} -> {step['operators_after']}"
         assert re.search(rf"^{re.escape(step['name'])} +{arrow}", text, re.MULTILINE)
     assert all(before["operators_after"] == after["operators_before"]
-               for before, after in zip(graph["passes"], graph["passes"][1:]))
+               for before, after in zip(graph["passes"], graph["passes"][1:],
+                                         strict=False))
 
 
 def test_optimized_knows_sizes(files):

@@ -22,8 +22,8 @@ class Drawing {
     this.layout = layout;
     this.colour = colour;
     this.elements = new Map(); // Item -> what is drawn for it.
-    this.slowest = tree.items.reduce(
-        (most, item) => item.isGroup && item.kind !== "kernel" ? most : Math.max(most, item.microseconds || 0), 0);
+    const timed = tree.items.filter((item) => !item.isGroup || item.kind === "kernel");
+    this.slowest = timed.reduce((most, item) => Math.max(most, item.microseconds || 0), 0);
     this.element = svg("g", {class: "drawing"});
     this.group(tree.root, this.element);
   }

@@ -8,14 +8,37 @@ const FONTS = {
 const MOST_TITLE = 34;
 const MOST_TEXT = 2000;
 
-/** What operators do, for their colour; the first pattern that fits. */
+/** What operators do, for their colour; the first list with the start of their name. */
 const FAMILIES = [
-  ["weights", /^(conv|_conv|linear|matmul|mm|bmm|addmm|baddbmm|addmv|mv|dot|einsum|lstm|gru|rnn_|embedding|scaled_dot_product|_native_multi_head|_transformer|quantized_|mkldnn|fbgemm|cudnn)/],
-  ["norm", /(_norm|^norm|dropout|renorm)/],
-  ["activation", /^(relu|gelu|silu|mish|elu|selu|celu|leaky|prelu|rrelu|hard|sigmoid|tanh|softmax|_softmax|log_softmax|softplus|softsign|glu|threshold|logsigmoid)/],
-  ["reduce", /(pool|^mean|^sum|^max|^min|^arg|^std|^var|^prod|^cum|^any|^all|^topk|^sort|^logsumexp|^amax|^amin|^nll|_loss)/],
-  ["reshape", /^(view|reshape|flatten|unflatten|permute|transpose|t$|numpy_T|contiguous|cat|stack|split|chunk|slice|select|narrow|squeeze|unsqueeze|expand|repeat|tile|index|gather|scatter|masked|size|dim$|numel|len|roll|flip|pad|constant_pad|unbind|movedim|as_strided|clone|to$|type_as|detach|alias|upsample|unfold|fold|meshgrid)/],
+  ["weights", [
+    "conv", "_conv", "linear", "matmul", "mm", "bmm", "addmm", "baddbmm", "addmv", "mv", "dot",
+    "einsum", "lstm", "gru", "rnn_", "embedding", "scaled_dot_product", "_native_multi_head",
+    "_transformer", "quantized_", "mkldnn", "fbgemm", "cudnn",
+  ]],
+  ["activation", [
+    "relu", "gelu", "silu", "mish", "elu", "selu", "celu", "leaky", "prelu", "rrelu", "hard",
+    "sigmoid", "tanh", "softmax", "_softmax", "log_softmax", "softplus", "softsign", "glu",
+    "threshold", "logsigmoid",
+  ]],
+  ["norm", [
+    "batch_norm", "layer_norm", "group_norm", "instance_norm", "local_response_norm", "rms_norm",
+    "norm", "linalg_norm", "native_", "dropout", "alpha_dropout", "feature_dropout", "renorm",
+  ]],
+  ["reduce", [
+    "max", "min", "avg_", "adaptive_", "fractional_", "lp_pool", "mean", "sum", "arg", "std", "var",
+    "prod", "cum", "any", "all", "topk", "sort", "logsumexp", "amax", "amin", "nll_",
+    "cross_entropy",
+  ]],
+  ["reshape", [
+    "view", "reshape", "flatten", "unflatten", "permute", "transpose", "t", "numpy_T", "contiguous",
+    "cat", "stack", "split", "chunk", "slice", "select", "narrow", "squeeze", "unsqueeze", "expand",
+    "repeat", "tile", "index", "gather", "scatter", "masked", "size", "dim", "numel", "len", "roll",
+    "flip", "pad", "constant_pad", "unbind", "movedim", "as_strided", "clone", "to", "type_as",
+    "detach", "alias", "upsample", "unfold", "fold", "meshgrid",
+  ]],
 ];
+const WHOLE_NAMES = new Set(["t", "to", "dim", "all", "any", "len", "max", "min", "mm", "mv", "dot",
+                             "cat", "std", "var"]); // Not "tan", "topk", "dimension".
 
 const KIND_WORDS = {
   weights: "products with weights", norm: "normalisation", activation: "activation",
@@ -27,11 +50,12 @@ const KIND_WORDS = {
 function family(node) {
   if (node.kind !== "operator") return node.kind;
   const name = node.operator.replace(/^\w+::/, "").replace(/_$/, "");
-  const found = FAMILIES.find(([, pattern]) => pattern.test(name));
+  const fits = (start) => name === start || (!WHOLE_NAMES.has(start) && name.startsWith(start));
+  const found = FAMILIES.find(([, starts]) => starts.some(fits));
   return found ? found[0] : "operator";
 }
 
-/** Text of the file, fit to be shown: characters that change the writing direction are spelt out. */
+/** Text of the file, fit to be shown: what changes the writing direction is spelt out. */
 function shown(text, most = MOST_TEXT) {
   const clean = String(text).replace(
       /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
@@ -45,12 +69,15 @@ function shortName(text) {
   return name.length > MOST_TITLE ? "\u2026" + name.slice(1 - MOST_TITLE) : name;
 }
 
-function plural(count, word) { return `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`; }
+function plural(count, word) {
+  return `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
+}
 
 function formatTime(microseconds) {
   if (microseconds >= 1e6) return (microseconds / 1e6).toPrecision(3) + " s";
   if (microseconds >= 1e3) return (microseconds / 1e3).toPrecision(3) + " ms";
-  return (microseconds >= 100 ? microseconds.toFixed(0) : microseconds.toPrecision(2)) + " \u00b5s";
+  const digits = microseconds >= 100 ? microseconds.toFixed(0) : microseconds.toPrecision(2);
+  return digits + " \u00b5s";
 }
 
 function formatShare(part, whole) {

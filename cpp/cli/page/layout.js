@@ -19,7 +19,8 @@ function measure(item, tree) {
   const widths = lines.map(
       (line, index) => textWidth(line, index === 0 ? FONTS.title : FONTS.detail));
   item.lines = lines;
-  item.width = Math.ceil(Math.max(LEAF_MIN, ...widths.map((width) => width + (item.isGroup ? 44 : 26))));
+  const room = item.isGroup ? 44 : 26;
+  item.width = Math.ceil(Math.max(LEAF_MIN, ...widths.map((width) => width + room)));
   item.height = 14 + 16 * lines.length;
 }
 
@@ -37,7 +38,7 @@ class Layout {
       if (!pieces.has(group)) pieces.set(group, new Map());
       const level = pieces.get(group);
       // Between two closed boxes one line is enough for whatever goes from one to the other.
-      const isOpen = [from, to].some((end) => end.item && end.item.isGroup && end.item.expanded);
+      const isOpen = [from, to].some((end) => end.item?.isGroup && end.item.expanded);
       const key = `${from.key} ${to.key} ${isOpen ? value : ""}`;
       if (level.has(key)) level.get(key).values.push(value);
       else level.set(key, {from, to, value, values: [value]});
@@ -52,7 +53,7 @@ class Layout {
     return pieces;
   }
 
-  /** From the border of `from` outwards, across, and inwards to `to`; a result goes on inside it. */
+  /** From the border of `from` outwards, across, inwards to `to`; a result goes on inside it. */
   cut(from, to, value, result, put) {
     const holders = new Set(from.ancestors());
     const shared = holders.has(to) ? to : to.ancestors().find((group) => holders.has(group));

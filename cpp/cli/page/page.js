@@ -186,7 +186,11 @@ class Page {
     on("search", "input", () => this.find());
     on("search", "keydown", (event) => {
       if (event.key === "Enter") this.step(event.shiftKey ? -1 : 1);
-      if (event.key === "Escape") { byId("search").value = ""; this.find(); byId("diagram").focus(); }
+      if (event.key === "Escape") {
+        byId("search").value = "";
+        this.find();
+        byId("diagram").focus();
+      }
     });
     on("next", "click", () => this.step(1));
     on("previous", "click", () => this.step(-1));

@@ -93,8 +93,8 @@ class Panel {
     return [
       element("h2", "", `${graph.method} at stage ${graph.stage}`),
       pairs([
-        ["operators", graph.operators.toLocaleString("en") + this.sizesText()], ["device", graph.device],
-        ["engine", graph.engine],
+        ["operators", graph.operators.toLocaleString("en") + this.sizesText()],
+        ["device", graph.device], ["engine", graph.engine],
         ["time", this.tree.total === null ? "" : formatTime(this.tree.total)],
         ["inputs", lines(list(graph.body.inputs))], ["outputs", lines(list(graph.body.outputs))],
       ]),
@@ -181,7 +181,8 @@ class Panel {
   }
 
   origins(value) {
-    return this.links("from", this.tree.origins(value).map((each) => this.tree.producers.get(each)));
+    const {producers} = this.tree;
+    return this.links("from", this.tree.origins(value).map((each) => producers.get(each)));
   }
 
   consumers(value) {
@@ -205,11 +206,14 @@ class Panel {
   }
 
   passes() {
-    const counts = (items) => Object.entries(items).map(([name, n]) => `${shown(name)} ${n}`);
+    const counts = (items, sign) =>
+        Object.entries(items).map(([name, count]) => `${sign}${shown(name)} ${count}`);
     const rows = this.tree.graph.passes.map((pass) => {
       const changes = element("div", "changes");
-      counts(pass.removed).forEach((text) => changes.append(element("span", "less", "\u2212 " + text)));
-      counts(pass.added).forEach((text) => changes.append(element("span", "more", "+ " + text)));
+      const tell = (texts, look) =>
+          changes.append(...texts.map((text) => element("span", look, text)));
+      tell(counts(pass.removed, "\u2212 "), "less");
+      tell(counts(pass.added, "+ "), "more");
       if (pass.constants_folded > 0) {
         changes.append(element("span", "", plural(pass.constants_folded, "constant") + " folded"));
       }

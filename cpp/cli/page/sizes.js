@@ -4,8 +4,9 @@
 const NUMBER_TYPES = new Set(["int", "bool", "Scalar", "number", "int[]", "List[int]"]);
 
 /**
- * Nodes that only work sizes out: what they give are numbers, or the tracer's tensors of numbers, and
- * it ends up neither in the result nor in a condition. They would hide what a traced model computes.
+ * Nodes that only work sizes out: what they give are numbers, or the tracer's tensors of numbers,
+ * and it ends up neither in the result nor in a condition. They would hide what a traced model
+ * computes.
  */
 function sizeNodes(graph) {
   const numbers = new Set();
@@ -21,7 +22,10 @@ function sizeNodes(graph) {
       node.outputs.forEach((value) => numbers.add(value));
       if (node.kind === "operator" || node.kind === "container") found.add(node);
     }
-    node.blocks.forEach((inner) => { wanted.push(...node.inputs, ...inner.outputs); visit(inner); });
+    for (const inner of node.blocks) {
+      wanted.push(...node.inputs, ...inner.outputs);
+      visit(inner);
+    }
   });
   visit(graph.body);
   return keepWanted(found, wanted);

@@ -126,7 +126,7 @@ class Tree {
 
   addControl(node, item) {
     const isLoop = node.operator === "prim::Loop";
-    // An If takes its condition; a Loop the number of rounds, whether to start, and what it carries.
+    // An If takes its condition; a Loop the number of rounds, whether to start, what it carries.
     node.inputs.slice(0, isLoop ? 2 : undefined).forEach((value) => this.uses.push({item, value}));
     node.blocks.forEach((block, index) => {
       const branch = this.add("branch", item, isLoop ? "body" : index === 0 ? "if true" : "else");
@@ -147,7 +147,7 @@ class Tree {
     this.aliases.get(value).push(other);
   }
 
-  /** The values that leaves, branches, loops or inputs give, of which `value` may be another name. */
+  /** The values of leaves, branches, loops or inputs of which `value` may be another name. */
   origins(value) {
     const seen = new Set();
     const found = new Set();
@@ -178,8 +178,8 @@ class Tree {
   }
 
   /**
-   * Joins chains of modules that hold one another and nothing else, leaves out those of one operator,
-   * and cuts long runs into chunks.
+   * Joins chains of modules that hold one another and nothing else, leaves out those of one
+   * operator, and cuts long runs into chunks.
    */
   tidy(group) {
     while (group.kind === "module" && group.children.length === 1 &&
@@ -289,7 +289,8 @@ function relativePath(module, base) {
 function totalTime(block) {
   let total = null;
   for (const node of block.nodes) {
-    const times = node.microseconds !== undefined ? [node.microseconds] : node.blocks.map(totalTime);
+    const isTimed = node.microseconds !== undefined;
+    const times = isTimed ? [node.microseconds] : node.blocks.map(totalTime);
     for (const time of times) if (time !== null) total = (total || 0) + time;
   }
   return total;
