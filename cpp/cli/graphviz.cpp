@@ -17,8 +17,6 @@
 namespace torchship::cli {
 namespace {
 
-constexpr std::chrono::seconds kLongest{120};
-
 Error failure(const std::string& what, int error) {
   return Error("dot: " + what + ": " + std::generic_category().message(error));
 }
@@ -95,8 +93,8 @@ pid_t start(const Streams& streams) {
 }
 
 /// The status of the program once it has ended.
-int wait_for(pid_t child) {
-  const auto end = std::chrono::steady_clock::now() + kLongest;
+int wait_for(pid_t child, std::chrono::milliseconds longest) {
+  const auto end = std::chrono::steady_clock::now() + longest;
   int status = 0;
   while (true) {
     const pid_t done = ::waitpid(child, &status, WNOHANG);
@@ -105,7 +103,8 @@ int wait_for(pid_t child) {
     if (std::chrono::steady_clock::now() > end) {
       ::kill(child, SIGKILL);
       ::waitpid(child, &status, 0);
-      throw Error("dot: took more than " + std::to_string(kLongest.count()) + " seconds",
+      const auto seconds = std::chrono::ceil<std::chrono::seconds>(longest);
+      throw Error("dot: took more than " + std::to_string(seconds.count()) + " s",
                   "use --html, which lays large graphs out part by part");
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -114,12 +113,12 @@ int wait_for(pid_t child) {
 
 }  // namespace
 
-std::string draw_svg(const std::string& dot) {
+std::string draw_svg(const std::string& dot, std::chrono::milliseconds longest) {
   MemoryFile in;
   const MemoryFile out;
   const MemoryFile err;
   in.fill(dot);
-  const int status = wait_for(start(Streams(in, out, err)));
+  const int status = wait_for(start(Streams(in, out, err)), longest);
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
     const std::string words = err.content();
     throw Error("dot: failed: " + words.substr(0, words.find('\n')), "use --html or --dot");

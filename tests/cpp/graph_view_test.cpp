@@ -1,15 +1,21 @@
 // What the executable makes of a graph: Graphviz' language, JSON, text, the page.
 
 #include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <string>
 
 #include <gtest/gtest.h>
+#include <torchship/error.h>
 
 #include "graph_dot.h"
 #include "graph_json.h"
 #include "graph_page.h"
 #include "graph_tables.h"
 #include "graph_text.h"
+#include "graphviz.h"
 #include "handmade_graphs.h"
 #include "ink.h"
 #include "text.h"
@@ -262,6 +268,69 @@ TEST(GraphTables, SpellsTimes) {
   EXPECT_EQ(format_time(0.5), "0.5 us");
   EXPECT_EQ(format_time(1500), "1.50 ms");
   EXPECT_EQ(format_time(2.5e6), "2.50 s");
+}
+
+/// A `dot` of the test's own, the only one on PATH.
+class Graphviz : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::path(testing::TempDir()) / "torchship_dot";
+    std::filesystem::create_directories(folder_);
+    path_ = std::getenv("PATH");
+    ::setenv("PATH", folder_.c_str(), 1);
+  }
+  void TearDown() override {
+    ::setenv("PATH", path_.c_str(), 1);
+    std::filesystem::remove_all(folder_);
+  }
+
+  void install(const std::string& script) const {
+    const std::filesystem::path program = folder_ / "dot";
+    std::ofstream(program) << "#!/bin/sh\n" << script << '\n';
+    std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+  }
+
+  static std::string error_of(const std::string& dot, std::chrono::milliseconds longest) {
+    try {
+      draw_svg(dot, longest);
+    } catch (const Error& error) {
+      return error.message() + " / " + error.hint();
+    }
+    return "none";
+  }
+
+  std::filesystem::path folder_;
+  std::string path_;
+};
+
+constexpr std::chrono::seconds kEnough{20};
+
+TEST_F(Graphviz, ReadsWhatItIsGivenAndIsAskedForSvg) {
+  install("echo \"$*\"; while read -r line; do echo \"$line\"; done");
+  EXPECT_EQ(draw_svg("one\ntwo\n"), "-Tsvg\none\ntwo\n");
+}
+
+TEST_F(Graphviz, LargeDescriptionsDoNotBlock) {
+  install("while read -r line; do echo \"$line\"; done");
+  std::string dot;
+  for (int i = 0; i < 20000; ++i) dot += "node [label=\"a label\"];\n";
+  EXPECT_EQ(draw_svg(dot), dot);
+}
+
+TEST_F(Graphviz, IsNotThere) {
+  const std::string error = error_of("", kEnough);
+  EXPECT_TRUE(has(error, "not on PATH")) << error;
+  EXPECT_TRUE(has(error, "install graphviz, or use --html")) << error;
+}
+
+TEST_F(Graphviz, Fails) {
+  install("echo 'syntax error' >&2; echo 'more' >&2; exit 1");
+  EXPECT_TRUE(has(error_of("", kEnough), "dot: failed: syntax error /"));
+}
+
+TEST_F(Graphviz, IsStoppedWhenItsTimeIsUp) {
+  install("while :; do :; done");
+  EXPECT_TRUE(has(error_of("", std::chrono::milliseconds(300)), "dot: took more than 1 s"));
 }
 
 TEST(Ink, AlwaysAndNever) {
