@@ -50,7 +50,7 @@ class Page {
     this.selected = null;
     this.search = new Search(this.tree);
     this.search.find(byId("search").value);
-    byId("sizes").parentElement.hidden = this.tree.sizes.size === 0;
+    byId("sizes").parentElement.hidden = this.tree.sizeOperators() === 0;
     this.offerColours();
     this.panel.show(this.tree);
     this.showNote(graph);
@@ -130,7 +130,7 @@ class Page {
   find() {
     this.search.find(byId("search").value);
     byId("hits").textContent = byId("search").value.trim() === "" ? "" : this.search.status();
-    byId("hits").title = this.tree.sizes.size > 0 && !this.tree.withSizes
+    byId("hits").title = this.tree.sizeOperators() > 0 && !this.tree.withSizes
         ? "Sizes are not drawn, and not searched" : "";
     this.mark();
   }

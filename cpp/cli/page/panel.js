@@ -105,7 +105,7 @@ class Panel {
   }
 
   sizesText() {
-    const count = [...this.tree.sizes].filter((node) => node.kind === "operator").length;
+    const count = this.tree.sizeOperators();
     return count === 0 || this.tree.withSizes ? "" : `, ${count} of them not drawn: sizes`;
   }
 

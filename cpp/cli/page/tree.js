@@ -238,6 +238,10 @@ class Tree {
     }
   }
 
+  sizeOperators() {
+    return [...this.sizes].filter((node) => node.kind === "operator").length;
+  }
+
   /** Opens groups from the outside in, as long as no more than `limit` items are to be seen. */
   expandUpTo(limit) {
     let level = this.root.children.filter((item) => item.isGroup);
