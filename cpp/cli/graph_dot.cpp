@@ -162,11 +162,11 @@ class DotWriter {
     Cluster& inner = cluster.add(
         title, is_kernel ? "style=\"rounded,filled\"; color=\"#d4a017\"; fillcolor=\"#fdf3cf\""
                          : "style=\"rounded,filled\"; color=\"#b8c0cc\"; fillcolor=\"#f4f6f9\"");
-    // A method's own inputs are the last of the call's, which may start with the module.
-    const std::size_t extra =
-        node.inputs.size() - std::min(node.inputs.size(), block.inputs.size());
-    for (std::size_t i = 0; i < block.inputs.size() && i + extra < node.inputs.size(); ++i) {
-      aliases_[block.inputs[i]].push_back(node.inputs[i + extra]);
+    // Only one of the two may have the module in front.
+    const std::size_t shared = std::min(node.inputs.size(), block.inputs.size());
+    for (std::size_t i = 1; i <= shared; ++i) {
+      aliases_[block.inputs[block.inputs.size() - i]].push_back(
+          node.inputs[node.inputs.size() - i]);
     }
     add_block(block, inner, called_module(block));
     for (std::size_t i = 0; i < std::min(node.outputs.size(), block.outputs.size()); ++i) {
