@@ -138,4 +138,16 @@ py::object to_python(const Value& value) {
   }
 }
 
+NamedValues named_values(const py::dict& items) {
+  NamedValues values;
+  for (const auto& [name, value] : items) {
+    if (!py::isinstance<py::str>(name)) {
+      throw SignatureError("inputs by name need names that are str, got " +
+                           py::repr(name).cast<std::string>());
+    }
+    values.emplace_back(name.cast<std::string>(), from_python(value));
+  }
+  return values;
+}
+
 }  // namespace torchship::bindings

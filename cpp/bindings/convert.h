@@ -14,6 +14,9 @@ Value from_python(pybind11::handle object);
 /// A value as Python's own: torch.Tensor, list, tuple or named tuple, dict, numbers, str, None.
 pybind11::object to_python(const Value& value);
 
+/// Inputs by name. Throws SignatureError for keys that are no str.
+NamedValues named_values(const pybind11::dict& items);
+
 /// An instance of a TorchScript class, which Python only hands on.
 struct ObjectHandle {
   Value value;

@@ -6,6 +6,7 @@
 
 #include "check.h"
 #include "convert.h"
+#include "graph.h"
 #include "info.h"
 
 namespace py = pybind11;
@@ -18,18 +19,6 @@ std::vector<Value> positional(const py::args& args) {
   values.reserve(args.size());
   for (const py::handle argument : args) {
     values.push_back(from_python(argument));
-  }
-  return values;
-}
-
-NamedValues named(const py::dict& items) {
-  NamedValues values;
-  for (const auto& [name, value] : items) {
-    if (!py::isinstance<py::str>(name)) {
-      throw SignatureError("inputs by name need names that are str, got " +
-                           py::repr(name).cast<std::string>());
-    }
-    values.emplace_back(name.cast<std::string>(), from_python(value));
   }
   return values;
 }
@@ -99,18 +88,18 @@ py::class_<Model> bind_model(py::module_& module) {
       .def_property_readonly("device", [](const Model& model) { return model.device().str(); })
       .def("__call__",
            [](const Model& model, const py::args& args, const py::kwargs& kwargs) {
-             return call(model, default_method(model), positional(args), named(kwargs));
+             return call(model, default_method(model), positional(args), named_values(kwargs));
            },
            "Calls the default method, arguments by position or by name.")
       .def("run",
            [](const Model& model, const py::dict& inputs) {
-             return call(model, default_method(model), {}, named(inputs));
+             return call(model, default_method(model), {}, named_values(inputs));
            },
            py::arg("inputs"), "Calls the default method with a dict of inputs by name.")
       .def("call",
            [](const Model& model, const std::string& method, const py::args& args,
               const py::kwargs& kwargs) {
-             return call(model, method, positional(args), named(kwargs));
+             return call(model, method, positional(args), named_values(kwargs));
            },
            py::arg("method"), "Calls a method of info.methods.")
       .def("__repr__", [](const Model& model) {
@@ -128,6 +117,7 @@ PYBIND11_MODULE(_core, module) {
   bindings::bind_info(module);
   py::class_<torchship::Model> model = bindings::bind_model(module);
   bindings::bind_check(module, model);
+  bindings::bind_graph(module, model);
   module.def(
       "info",
       [](const py::object& archive) {

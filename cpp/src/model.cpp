@@ -58,6 +58,29 @@ class Model::Impl {
     return engine_->intermediates(method, bind(method, inputs, {}));
   }
 
+  Graph graph(Stage stage, const GraphOptions& options) const {
+    const MethodInfo& which = options.method.empty() ? default_method() : method(options.method);
+    if (options.profile && stage != Stage::optimized) {
+      throw SignatureError(name_ + ": only what runs can be profiled",
+                           "a profile belongs to stage optimized");
+    }
+    if (stage != Stage::optimized) return engine_->graph(stage, which, std::nullopt, false);
+    if (options.inputs) {
+      return engine_->graph(stage, which, bind(which, *options.inputs, options.named),
+                            options.profile);
+    }
+    for (const Sample& sample : file_->samples(info_)) {
+      // A sample must not move a model's state.
+      if (sample.method == which.name && !engine_->keeps_state()) {
+        return engine_->graph(stage, which, bind(which, sample.inputs, {}), options.profile);
+      }
+    }
+    if (options.profile) {
+      throw SignatureError(name_ + ": " + which.name + ": a profile needs inputs to run on");
+    }
+    return engine_->graph(stage, which, std::nullopt, false);
+  }
+
   CheckReport check() const { return check_model(*file_, info_, options_, *engine_); }
 
  private:
@@ -120,6 +143,14 @@ Value Model::call(std::string_view method, const std::vector<Value>& inputs,
 }
 
 CheckReport Model::check() const { return impl_->check(); }
+
+Graph Model::graph(Stage stage, const GraphOptions& options) const {
+  return impl_->graph(stage, options);
+}
+
+Graph Model::graph_for(const std::vector<Value>& inputs) const {
+  return impl_->graph(Stage::optimized, {.method = {}, .inputs = inputs, .named = {}});
+}
 
 std::vector<Intermediate> Model::intermediates(std::string_view method,
                                                const std::vector<Value>& inputs) const {

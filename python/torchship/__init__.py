@@ -15,6 +15,7 @@ from torchship.errors import ArchiveError, DeviceError, EngineError, Error, Sign
 if TYPE_CHECKING:
     from torchship._core import (
         CheckReport,
+        Graph,
         MethodInfo,
         Model,
         ModelInfo,
@@ -37,6 +38,7 @@ __all__ = [
     "EngineError",
     "Error",
     "Finding",
+    "Graph",
     "MethodInfo",
     "Model",
     "ModelInfo",

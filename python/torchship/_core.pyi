@@ -251,6 +251,88 @@ class CheckReport:
     @property
     def departure(self) -> Departure | None: ...
 
+class GraphValue:
+    @property
+    def name(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def dtype(self) -> str | None: ...
+    @property
+    def shape(self) -> list[int] | None: ...
+
+class GraphBlock:
+    @property
+    def inputs(self) -> list[int]: ...
+    @property
+    def nodes(self) -> list[GraphNode]: ...
+    @property
+    def outputs(self) -> list[int]: ...
+    def count_operators(self) -> int:
+        """How many operators it executes, those of blocks inside it included."""
+
+class GraphNode:
+    @property
+    def operator_name(self) -> str: ...
+    @property
+    def kind(self) -> str:
+        """constant, attribute, operator, container, control, call or kernel."""
+
+    @property
+    def inputs(self) -> list[int]: ...
+    @property
+    def outputs(self) -> list[int]: ...
+    @property
+    def attributes(self) -> dict[str, str]: ...
+    @property
+    def module(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def blocks(self) -> list[GraphBlock]: ...
+    @property
+    def microseconds(self) -> float | None: ...
+    @property
+    def executions(self) -> int: ...
+
+class GraphPass:
+    @property
+    def name(self) -> str: ...
+    @property
+    def operators_before(self) -> int: ...
+    @property
+    def operators_after(self) -> int: ...
+    @property
+    def removed(self) -> dict[str, int]: ...
+    @property
+    def added(self) -> dict[str, int]: ...
+    @property
+    def constants_folded(self) -> int: ...
+    @property
+    def bytes_folded(self) -> int: ...
+
+class Graph:
+    """The operators of one method at one stage; str() prints them."""
+
+    @property
+    def stage(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def engine(self) -> str: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def values(self) -> list[GraphValue]:
+        """What the inputs and outputs of nodes and blocks are indices of."""
+
+    @property
+    def body(self) -> GraphBlock: ...
+    @property
+    def passes(self) -> list[GraphPass]: ...
+    @property
+    def notes(self) -> list[str]: ...
+
 class Object:
     """An instance of a TorchScript class: only for handing back to the model it came from."""
 
@@ -269,6 +351,24 @@ class Model:
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
     def run(self, inputs: dict[str, Any]) -> Any: ...
     def call(self, method: str, *args: Any, **kwargs: Any) -> Any: ...
+    def graph(
+        self,
+        stage: str = "optimized",
+        *,
+        method: str | None = None,
+        inputs: list[Any] | tuple[Any, ...] | dict[str, Any] | None = None,
+        profile: bool = False,
+    ) -> Graph:
+        """The operators of a method at stage "initial", "frozen" or "optimized".
+
+        "initial": as it was recorded. "frozen": ready for inference. "optimized": what the engine
+        executes; `inputs`, or else the first golden sample, are run for the sizes to be seen, and
+        with `profile` for the time of every node. Raises SignatureError and EngineError.
+        """
+
+    def graph_for(self, *args: Any, **kwargs: Any) -> Graph:
+        """What the engine executes for these inputs of the default method."""
+
     def check(self) -> CheckReport:
         """Run the archive's samples on this device and compare with the eager model's results.
 

@@ -27,6 +27,10 @@ class FakeEngine final : public Engine {
     return results_;
   }
 
+  Graph graph(Stage, const MethodInfo&, const std::optional<BoundInputs>&, bool) const override {
+    return {};
+  }
+
   bool keeps_state() const noexcept override { return stateful_; }
 
   mutable int calls = 0;

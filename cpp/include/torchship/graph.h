@@ -66,7 +66,8 @@ struct GraphNode {
   std::string module;  ///< "encoder.layers.0": whose code this is; empty for the model itself.
   std::string source;  ///< "net.py:12": the user's own line; empty when the archive does not tell.
   std::vector<GraphBlock> blocks;
-  std::optional<double> microseconds;  ///< In the profiled run, all its executions together.
+  /// In the profiled run, all its executions and what is inside its blocks together.
+  std::optional<double> microseconds;
   std::int64_t executions = 0;         ///< In the profiled run.
 };
 
@@ -99,7 +100,7 @@ struct Graph {
 /// included; constants, attributes and containers are none.
 TORCHSHIP_EXPORT std::size_t count_operators(const GraphBlock& block);
 
-/// The graph as text, one node a line, columns aligned: results, operator, arguments, source. Then
+/// The graph as LibTorch prints its own, one node a line with the user's source line behind it; then
 /// what each pass did, and the notes.
 TORCHSHIP_EXPORT std::string to_string(const Graph& graph);
 

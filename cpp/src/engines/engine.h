@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <vector>
 
+#include <torchship/graph.h>
 #include <torchship/info.h>
 #include <torchship/value.h>
 
@@ -26,6 +28,11 @@ class Engine {
   /// the operator ran; on the CPU. For finding out where a result departs. Throws EngineError.
   virtual std::vector<Intermediate> intermediates(const MethodInfo& method,
                                                   const BoundInputs& inputs) const = 0;
+
+  /// The operators of a method at a stage. `inputs`, of stage `optimized`, are run, for the sizes and
+  /// with `profile` the times to be seen. Throws EngineError.
+  virtual Graph graph(Stage stage, const MethodInfo& method,
+                      const std::optional<BoundInputs>& inputs, bool profile) const = 0;
 
   /// Whether a call may change what later calls give.
   virtual bool keeps_state() const noexcept = 0;

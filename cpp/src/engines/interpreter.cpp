@@ -7,6 +7,7 @@
 #include <shared_mutex>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <unordered_map>
 
 #include <c10/core/InferenceMode.h>
@@ -16,6 +17,10 @@
 #include "engines/intermediates.h"
 #include "engines/program.h"
 #include "engines/results.h"
+#include "graphs/describe.h"
+#include "graphs/profile.h"
+#include "graphs/stages.h"
+#include "graphs/visit.h"
 #include "torchscript/convert.h"
 #include "torchscript/message.h"
 
@@ -24,20 +29,10 @@ namespace {
 
 namespace jit = torch::jit;
 
-template <typename Visit>
-void for_each_node(jit::Block* block, const Visit& visit) {
-  for (jit::Node* node : block->nodes()) {
-    visit(node);
-    for (jit::Block* inner : node->blocks()) {
-      for_each_node(inner, visit);
-    }
-  }
-}
-
 /// What a program reads from the module: attributes and constants.
 jit::ValueSet held_values(const Program& program) {
   jit::ValueSet held;
-  for_each_node(program.graph->block(), [&](jit::Node* node) {
+  for_each_node(*program.graph->block(), [&](jit::Node* node) {
     if (node->kind() == c10::prim::GetAttr || node->kind() == c10::prim::Constant) {
       held.insert(node->output());
     }
@@ -50,7 +45,7 @@ jit::ValueSet held_values(const Program& program) {
 bool writes_state(const Program& program) {
   bool writes = false;
   std::vector<jit::Node*> mutations;
-  for_each_node(program.graph->block(), [&](jit::Node* node) {
+  for_each_node(*program.graph->block(), [&](jit::Node* node) {
     writes = writes || node->kind() == c10::prim::SetAttr ||
              node->kind() == c10::prim::CallMethod || node->kind() == c10::prim::fork;
     if (node->maybeSchema() != nullptr && node->schema().is_mutable()) {
@@ -174,31 +169,37 @@ class Interpreter final : public Engine {
 
   Value run(const MethodInfo& method, const BoundInputs& inputs) const override {
     const Turn turn = wait_for_turn(method.name);
-    try {
-      const c10::IValue result =
-          compute(programs_.at(method.name), method, inputs).front();
+    return guarded(method, inputs, [&] {
+      const c10::IValue result = compute(programs_.at(method.name), method, inputs).front();
       const std::optional<at::Device> device = first_device(inputs);
       return to_value(result, [&](const at::Tensor& tensor) {
         return hand_out(tensor, owned_, device);
       });
-    } catch (const Error&) {
-      throw;
-    } catch (const std::exception& error) {
-      fail(method, inputs, error);
-    }
+    });
   }
 
   std::vector<Intermediate> intermediates(const MethodInfo& method,
                                           const BoundInputs& inputs) const override {
     const Turn turn = wait_for_turn(method.name);
-    try {
+    return guarded(method, inputs, [&] {
       Recording recording(programs_.at(method.name));
       return recording.finish(compute(recording.program(), method, inputs));
-    } catch (const Error&) {
-      throw;
-    } catch (const std::exception& error) {
-      fail(method, inputs, error);
-    }
+    });
+  }
+
+  Graph graph(Stage stage, const MethodInfo& method, const std::optional<BoundInputs>& inputs,
+              bool profile) const override {
+    const Turn turn = wait_for_turn(method.name);
+    Graph graph = guarded(method, inputs.value_or(BoundInputs()), [&] {
+      jit::Function& function = module_.get_method(method.name).function();
+      if (stage == Stage::initial) return initial_graph(function);
+      if (stage == Stage::frozen) return frozen_graph(function, module_._ivalue(), retarget_);
+      return executed_graph(method, inputs, profile);
+    });
+    graph.method = method.name;
+    graph.engine = "interpreter";
+    graph.device = device_.str();
+    return graph;
   }
 
   bool keeps_state() const noexcept override { return !writers_.empty(); }
@@ -226,6 +227,41 @@ class Interpreter final : public Engine {
     return writers_.contains(method)
                ? Turn{std::unique_lock(state_), std::shared_lock<std::shared_mutex>()}
                : Turn{std::unique_lock<std::shared_mutex>(), std::shared_lock(state_)};
+  }
+
+  /// What `work` returns; what LibTorch throws meanwhile becomes an EngineError with the inputs in it.
+  template <typename Work>
+  std::invoke_result_t<Work> guarded(const MethodInfo& method, const BoundInputs& inputs, const Work& work) const {
+    try {
+      return work();
+    } catch (const Error&) {
+      throw;
+    } catch (const std::exception& error) {
+      fail(method, inputs, error);
+    }
+  }
+
+  /// The method's program as it runs, with what is to be seen of a run on inputs, if there are any.
+  Graph executed_graph(const MethodInfo& method, const std::optional<BoundInputs>& inputs,
+                       bool profile) const {
+    const Program& program = programs_.at(method.name);
+    Graph graph = describe_graph(*program.executed);
+    graph.stage = Stage::optimized;
+    graph.notes.push_back(std::string("interpreter: every operator is one call of LibTorch; ") +
+                          why_not_fused());
+    if (!inputs) return graph;
+    Profile seen(*program.executed, device_);
+    const Program probed(program.schema, seen.graph());
+    if (profile && !writers_.contains(method.name)) compute(program, method, *inputs);
+    compute(probed, method, *inputs);
+    seen.annotate(graph, profile);
+    return graph;
+  }
+
+  std::string why_not_fused() const {
+    return device_.is_cpu() ? "nothing is fused on the CPU, for which LibTorch as it is shipped has no "
+                              "code generator"
+                            : "nothing is fused";
   }
 
   void add_program(const std::string& name) {

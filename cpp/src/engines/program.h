@@ -23,6 +23,7 @@ struct Program {
 
   c10::FunctionSchema schema;
   std::shared_ptr<torch::jit::Graph> graph;
+  std::shared_ptr<torch::jit::Graph> executed;  ///< The same with the checks that are run beside it.
   torch::jit::Code code;
   std::size_t retargeted = 0;  ///< Places where another device was named.
 };

@@ -1,6 +1,5 @@
 #include "engines/retarget.h"
 
-#include <functional>
 #include <optional>
 #include <unordered_set>
 #include <vector>
@@ -8,6 +7,8 @@
 #include <ATen/core/function_schema.h>
 #include <ATen/core/jit_type.h>
 #include <torch/csrc/jit/ir/constants.h>
+
+#include "graphs/visit.h"
 
 namespace torchship {
 namespace {
@@ -34,13 +35,6 @@ std::optional<at::Device> constant_device(const jit::Value& value) {
 bool gives_tensor(const jit::Node& node) {
   return node.maybeSchema() != nullptr && node.outputs().size() == 1 &&
          node.output()->type()->isSubtypeOf(*c10::TensorType::get());
-}
-
-void for_each_node(jit::Block& block, const std::function<void(jit::Node*)>& visit) {
-  for (jit::Node* node : block.nodes()) {
-    visit(node);
-    for (jit::Block* inner : node->blocks()) for_each_node(*inner, visit);
-  }
 }
 
 bool moves_to_cpu(const jit::Node& node) {
