@@ -2,12 +2,12 @@
 
 #include <iostream>
 
-#include <ATen/Parallel.h>
 #include <torchship/torchship.h>
 
 #include "describe_model.h"
 #include "inputs.h"
 #include "json.h"
+#include "method.h"
 #include "outputs.h"
 #include "text.h"
 #include "usage_error.h"
@@ -15,33 +15,9 @@
 namespace torchship::cli {
 namespace {
 
-const MethodInfo& chosen_method(const ModelInfo& info, const std::string& name) {
-  const std::string& wanted = name.empty() ? info.default_method : name;
-  if (const MethodInfo* method = info.find(wanted)) {
-    return *method;
-  }
-  std::string names;
-  for (const MethodInfo& method : info.methods) {
-    names += (names.empty() ? "" : ", ") + method.name;
-  }
-  throw SignatureError(info.path.string() + (name.empty() ? ": has no default method"
-                                                          : ": has no method '" + name + "'"),
-                       "choose one with --method: " + names);
-}
-
 /// What a result that is one value is called.
 std::string output_name(const MethodInfo& method) {
   return method.output.name.empty() ? "output" : method.output.name;
-}
-
-LoadOptions load_options(const std::string& device, bool validate, bool verify,
-                         const std::vector<std::string>& operator_libraries) {
-  LoadOptions options;
-  options.device = parse_device(device);
-  options.validate = validate;
-  options.verify = verify;
-  options.operator_libraries.assign(operator_libraries.begin(), operator_libraries.end());
-  return options;
 }
 
 }  // namespace
@@ -59,12 +35,7 @@ void run_info(const InfoOptions& options) {
 
 void run_model(const RunOptions& options) {
   const std::vector<OutputFile> files = parse_outputs(options.outputs);
-  if (options.threads > 0) {
-    at::set_num_threads(options.threads);
-  }
-  const Model model(options.archive,
-                    load_options(options.device, options.validate, options.verify,
-                                 options.retarget, options.operator_libraries));
+  const Model model = load(options.load, options.validate);
   const MethodInfo& method = chosen_method(model.info(), options.method);
   const NamedValues inputs = parse_inputs(method, options.inputs);
   const Value result = model.call(method.name, {}, inputs);
@@ -78,11 +49,7 @@ void run_model(const RunOptions& options) {
 }
 
 bool run_check(const CheckOptions& options) {
-  if (options.threads > 0) {
-    at::set_num_threads(options.threads);
-  }
-  const Model model(options.archive, load_options(options.device, /*validate=*/true, options.verify,
-                                                  options.retarget, options.operator_libraries));
+  const Model model = load(options.load);
   const CheckReport report = model.check();
   if (options.json) {
     std::cout << to_json(report).dump(2) << '\n';

@@ -3,6 +3,8 @@
 #include <string>
 #include <vector>
 
+#include "load_arguments.h"
+
 namespace torchship::cli {
 
 struct InfoOptions {
@@ -11,26 +13,16 @@ struct InfoOptions {
 };
 
 struct RunOptions {
-  std::string archive;
+  LoadArguments load;
   std::vector<std::string> inputs;   ///< NAME=VALUE each; see inputs.h.
   std::vector<std::string> outputs;  ///< [NAME=]FILE each.
-  std::string device = "cpu";
   std::string method;  ///< Empty for the default one.
-  int threads = 0;     ///< 0 leaves LibTorch's own choice.
-  std::vector<std::string> operator_libraries;
   bool validate = true;
-  bool verify = true;
-  bool retarget = true;
   bool json = false;
 };
 
 struct CheckOptions {
-  std::string archive;
-  std::string device = "cpu";
-  int threads = 0;  ///< 0 leaves LibTorch's own choice.
-  std::vector<std::string> operator_libraries;
-  bool verify = true;
-  bool retarget = true;
+  LoadArguments load;
   bool json = false;
 };
 

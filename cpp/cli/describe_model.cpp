@@ -1,8 +1,6 @@
 #include "describe_model.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <vector>
 
 #include "printable.h"
@@ -14,18 +12,6 @@ namespace {
 using Rows = std::vector<std::vector<std::string>>;
 
 constexpr std::size_t kMostRows = 40;  ///< Of a table; --json has them all.
-
-std::string format_bytes(std::int64_t bytes) {
-  constexpr std::array kUnits = {"bytes", "kB", "MB", "GB", "TB"};
-  double amount = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  for (; amount >= 1000 && unit + 1 < kUnits.size(); ++unit) {
-    amount /= 1000;
-  }
-  std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), unit == 0 ? "%.0f %s" : "%.1f %s", amount, kUnits[unit]);
-  return text.data();
-}
 
 std::string format_count(const TensorCount& count) {
   return count.tensors == 0 ? "none"

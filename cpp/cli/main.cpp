@@ -5,7 +5,9 @@
 #include <torchship/torchship.h>
 
 #include "commands.h"
+#include "graph_command.h"
 #include "lint.h"
+#include "options.h"
 #include "printable.h"
 #include "usage_error.h"
 
@@ -15,40 +17,6 @@ using namespace torchship::cli;
 
 constexpr int kFailed = 1;
 constexpr int kBadUsage = 2;
-
-void add_archive(CLI::App& command, std::string& archive) {
-  command.add_option("archive", archive, "The model's archive")->required()->type_name("FILE");
-}
-
-void add_device(CLI::App& command, std::string& device) {
-  command.add_option("--device", device, "cpu, cuda or cuda:N")
-      ->type_name("DEVICE")
-      ->capture_default_str();
-}
-
-void add_threads(CLI::App& command, int& threads) {
-  command.add_option("--threads", threads, "Threads that one operator may use")
-      ->type_name("N")
-      ->check(CLI::Range(1, 1024));
-}
-
-void add_no_verify(CLI::App& command, bool& verify) {
-  command.add_flag("--no-verify{false}", verify,
-                   "Do not compare the file's records with their digests");
-}
-
-void add_no_retarget(CLI::App& command, bool& retarget) {
-  command.add_flag("--no-retarget{false}", retarget,
-                   "Keep the devices that the code names, where they are not the model's");
-}
-
-void add_operator_libraries(CLI::App& command, std::vector<std::string>& libraries) {
-  command
-      .add_option("--op-library", libraries,
-                  "A shared library with operators that the model needs; may be given again")
-      ->type_name("FILE")
-      ->allow_extra_args(false);
-}
 
 void add_info(CLI::App& app) {
   auto options = std::make_shared<InfoOptions>();
@@ -62,13 +30,8 @@ void add_info(CLI::App& app) {
 void add_run(CLI::App& app) {
   auto options = std::make_shared<RunOptions>();
   CLI::App* command = app.add_subcommand("run", "Call the model once");
-  add_archive(*command, options->archive);
-  command
-      ->add_option("-i,--input", options->inputs,
-                   "An input: x=1,2,3 or x=[[1,2],[3,4]] or x:int64=7 or text=hello or "
-                   "x=@file.npy; @file.npz gives all inputs by their names")
-      ->type_name("NAME=VALUE")
-      ->allow_extra_args(false);
+  add_load_arguments(*command, options->load);
+  add_inputs(*command, options->inputs);
   command
       ->add_option("-o,--output", options->outputs,
                    "Write an output to a .npy, .npz or .safetensors file; without NAME, all of "
@@ -76,13 +39,8 @@ void add_run(CLI::App& app) {
       ->type_name("[NAME=]FILE")
       ->allow_extra_args(false);
   command->add_option("--method", options->method, "The method to call")->type_name("NAME");
-  add_device(*command, options->device);
-  add_threads(*command, options->threads);
-  add_operator_libraries(*command, options->operator_libraries);
   command->add_flag("--no-validate{false}", options->validate,
                     "Do not compare the inputs with what the archive promises");
-  add_no_verify(*command, options->verify);
-  add_no_retarget(*command, options->retarget);
   command->add_flag("--json", options->json, "Print a JSON object");
   command->callback([options] { run_model(*options); });
 }
@@ -91,12 +49,7 @@ void add_check(CLI::App& app, int& status) {
   auto options = std::make_shared<CheckOptions>();
   CLI::App* command = app.add_subcommand(
       "check", "Run the archive's samples here and compare with the results they had at home");
-  add_archive(*command, options->archive);
-  add_device(*command, options->device);
-  add_threads(*command, options->threads);
-  add_operator_libraries(*command, options->operator_libraries);
-  add_no_verify(*command, options->verify);
-  add_no_retarget(*command, options->retarget);
+  add_load_arguments(*command, options->load);
   command->add_flag("--json", options->json, "Print a JSON object");
   command->callback([options, &status] { status = run_check(*options) ? 0 : kFailed; });
 }
@@ -119,6 +72,31 @@ void add_lint(CLI::App& app, int& status) {
                     "Look for what a file from a stranger must not have as well");
   command->add_flag("--json", options->json, "Print a JSON object");
   command->callback([options, &status] { status = run_lint(*options) ? 0 : kFailed; });
+}
+
+void add_graph(CLI::App& app) {
+  auto options = std::make_shared<GraphCommandOptions>();
+  CLI::App* command =
+      app.add_subcommand("graph", "The operators of a method, as recorded, frozen or optimised");
+  add_load_arguments(*command, options->load);
+  command
+      ->add_option("--stage", options->stage,
+                   "initial, frozen or optimized; with inputs optimized, else initial")
+      ->type_name("STAGE");
+  command->add_option("--method", options->method, "The method to look at")->type_name("NAME");
+  add_inputs(*command, options->inputs);
+  command->add_flag("--profile", options->profile, "Run it, and take the time of every operator");
+  command->add_flag("--json", options->json, "Print a JSON object");
+  command->add_flag("--constants", options->constants, "List constants and attributes as well");
+  command->add_option("--color", options->colour, "auto, always or never")
+      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->type_name("WHEN");
+  command->add_option("--dot", options->dot, "Write a Graphviz description")->type_name("FILE");
+  command->add_option("--svg", options->svg, "Write a picture, made by Graphviz' dot")
+      ->type_name("FILE");
+  command->add_option("--html", options->html, "Write a page with a diagram of all stages")
+      ->type_name("FILE");
+  command->callback([options] { run_graph(*options); });
 }
 
 /// CLI11 alone would say that a command is missing, and not name the wrong one.
@@ -148,6 +126,7 @@ int main(int argc, char** argv) {
   int status = 0;
   add_check(app, status);
   add_lint(app, status);
+  add_graph(app);
   try {
     if (argc > 1) {
       require_known(app, argv[1]);

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 
 #include <ATen/core/Tensor.h>
 
@@ -64,24 +65,51 @@ std::string format_nested(const at::Tensor& tensor, bool whole, const std::strin
 
 }  // namespace
 
-std::string align(std::vector<std::vector<std::string>> rows) {
+std::string align(std::vector<std::vector<Cell>> rows, bool colour) {
   std::vector<std::size_t> widths;
   for (auto& row : rows) {
+    while (!row.empty() && row.back().text.empty()) {
+      row.pop_back();
+    }
     widths.resize(std::max(widths.size(), row.size()));
     for (std::size_t i = 0; i < row.size(); ++i) {
-      row[i] = printable(row[i]);
-      widths[i] = std::max(widths[i], characters(row[i]));
+      row[i].text = printable(row[i].text);
+      widths[i] = std::max(widths[i], characters(row[i].text));
     }
   }
   std::string text;
   for (const auto& row : rows) {
-    std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
-      line += row[i] + std::string(widths[i] - characters(row[i]) + 2, ' ');
+      const bool last = i + 1 == row.size();
+      text += paint(row[i].text, row[i].ink, colour);
+      text += last ? "" : std::string(widths[i] - characters(row[i].text) + 2, ' ');
     }
-    text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+    text += '\n';
   }
   return text;
+}
+
+std::string align(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::vector<Cell>> cells;
+  for (const auto& row : rows) {
+    cells.emplace_back();
+    for (const std::string& text : row) {
+      cells.back().push_back({text});
+    }
+  }
+  return align(std::move(cells), /*colour=*/false);
+}
+
+std::string format_bytes(std::int64_t bytes) {
+  constexpr std::array kUnits = {"bytes", "kB", "MB", "GB", "TB"};
+  double amount = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; amount >= 1000 && unit + 1 < kUnits.size(); ++unit) {
+    amount /= 1000;
+  }
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), unit == 0 ? "%.0f %s" : "%.1f %s", amount, kUnits[unit]);
+  return text.data();
 }
 
 std::string format_scalar(const Value& value) {

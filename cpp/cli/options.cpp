@@ -1,0 +1,45 @@
+#include "options.h"
+
+namespace torchship::cli {
+
+void add_archive(CLI::App& command, std::string& archive) {
+  command.add_option("archive", archive, "The model's archive")->required()->type_name("FILE");
+}
+
+void add_inputs(CLI::App& command, std::vector<std::string>& inputs) {
+  command
+      .add_option("-i,--input", inputs,
+                  "An input: x=1,2,3 or x=[[1,2],[3,4]] or x:int64=7 or text=hello or "
+                  "x=@file.npy; @file.npz gives all inputs by their names")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+}
+
+void add_operator_libraries(CLI::App& command, std::vector<std::string>& libraries) {
+  command
+      .add_option("--op-library", libraries, "A shared library with operators that the model needs; may be given again")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
+}
+
+void add_load_arguments(CLI::App& command, LoadArguments& arguments) {
+  add_archive(command, arguments.archive);
+  command.add_option("--device", arguments.device, "cpu, cuda or cuda:N")
+      ->type_name("DEVICE")
+      ->capture_default_str();
+  command.add_option("--threads", arguments.threads, "Threads that one operator may use")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1024));
+  command
+      .add_option("--policy", arguments.policy,
+                  "trusted, or strict for files from strangers: see lint --audit")
+      ->type_name("POLICY")
+      ->check(CLI::IsMember({"trusted", "strict"}));
+  add_operator_libraries(command, arguments.operator_libraries);
+  command.add_flag("--no-verify{false}", arguments.verify,
+                   "Do not compare the file's records with their digests");
+  command.add_flag("--no-retarget{false}", arguments.retarget,
+                   "Keep the devices that the code names, where they are not the model's");
+}
+
+}  // namespace torchship::cli
