@@ -11,16 +11,16 @@
 #include <unordered_map>
 
 #include <c10/core/InferenceMode.h>
-#include <torch/csrc/jit/ir/alias_analysis.h>
 #include <torchship/error.h>
 
+#include "engines/fusion.h"
 #include "engines/intermediates.h"
 #include "engines/program.h"
 #include "engines/results.h"
+#include "engines/state.h"
 #include "graphs/describe.h"
 #include "graphs/profile.h"
 #include "graphs/stages.h"
-#include "graphs/visit.h"
 #include "torchscript/convert.h"
 #include "torchscript/message.h"
 
@@ -28,75 +28,6 @@ namespace torchship {
 namespace {
 
 namespace jit = torch::jit;
-
-/// What a program reads from the module: attributes and constants.
-jit::ValueSet held_values(const Program& program) {
-  jit::ValueSet held;
-  for_each_node(*program.graph->block(), [&](jit::Node* node) {
-    if (node->kind() == c10::prim::GetAttr || node->kind() == c10::prim::Constant) {
-      held.insert(node->output());
-    }
-  });
-  return held;
-}
-
-/// Whether a call may change what the module holds: an attribute, or a tensor of one in place.
-/// Errs on the side of yes.
-bool writes_state(const Program& program) {
-  bool writes = false;
-  std::vector<jit::Node*> mutations;
-  for_each_node(*program.graph->block(), [&](jit::Node* node) {
-    writes = writes || node->kind() == c10::prim::SetAttr ||
-             node->kind() == c10::prim::CallMethod || node->kind() == c10::prim::fork;
-    if (node->maybeSchema() != nullptr && node->schema().is_mutable()) {
-      mutations.push_back(node);
-    }
-  });
-  if (writes || mutations.empty()) {
-    return writes;
-  }
-  const jit::AliasDb aliases(program.graph);
-  const jit::ValueSet held = held_values(program);
-  return std::any_of(mutations.begin(), mutations.end(),
-                     [&](jit::Node* node) { return aliases.writesToAlias(node, held); });
-}
-
-void add_storages(const c10::IValue& value, Storages& storages) {
-  if (value.isTensor()) {
-    if (value.toTensor().defined() && value.toTensor().has_storage()) {
-      storages.insert(value.toTensor().storage().unsafeGetStorageImpl());
-    }
-  } else if (value.isObject()) {
-    for (const c10::IValue& slot : value.toObjectRef().slots()) {
-      add_storages(slot, storages);
-    }
-  } else if (value.isList()) {
-    for (const c10::IValue& item : value.toListRef()) {
-      add_storages(item, storages);
-    }
-  } else if (value.isTuple()) {
-    for (const c10::IValue& item : value.toTupleRef().elements()) {
-      add_storages(item, storages);
-    }
-  } else if (value.isGenericDict()) {
-    for (const auto& entry : value.toGenericDict()) {
-      add_storages(entry.value(), storages);
-    }
-  }
-}
-
-/// The storages of every tensor that the module or the code of its methods holds.
-Storages storages_of(const jit::Module& module,
-                     const std::unordered_map<std::string, Program>& programs) {
-  Storages storages;
-  add_storages(module._ivalue(), storages);
-  for (const auto& [name, program] : programs) {
-    for (const c10::IValue& constant : program.code.constant_table()) {
-      add_storages(constant, storages);
-    }
-  }
-  return storages;
-}
 
 std::optional<at::Device> first_device(const Value& value) {
   const auto among = [](const auto& items, const auto& get) -> std::optional<at::Device> {
@@ -165,12 +96,17 @@ class Interpreter final : public Engine {
       writers_.insert("forward");
     }
     owned_ = storages_of(module_, programs_);
+    if (can_fuse(device_)) {
+      for (const auto& [name, program] : programs_) {
+        if (!writers_.contains(name)) fused_.try_emplace(name, program);
+      }
+    }
   }
 
   Value run(const MethodInfo& method, const BoundInputs& inputs) const override {
     const Turn turn = wait_for_turn(method.name);
     return guarded(method, inputs, [&] {
-      const c10::IValue result = compute(programs_.at(method.name), method, inputs).front();
+      const c10::IValue result = compute(programs_.at(method.name), method, inputs, /*may_fuse=*/true).front();
       const std::optional<at::Device> device = first_device(inputs);
       return to_value(result, [&](const at::Tensor& tensor) {
         return hand_out(tensor, owned_, device);
@@ -193,7 +129,10 @@ class Interpreter final : public Engine {
     Graph graph = guarded(method, inputs.value_or(BoundInputs()), [&] {
       jit::Function& function = module_.get_method(method.name).function();
       if (stage == Stage::initial) return initial_graph(function);
-      if (stage == Stage::frozen) return frozen_graph(function, module_._ivalue(), retarget_);
+      if (stage == Stage::frozen) {
+        return frozen_graph(function, module_._ivalue(), ConstantAttributes(module_, all_graphs()),
+                            retarget_);
+      }
       return executed_graph(method, inputs, profile);
     });
     graph.method = method.name;
@@ -241,27 +180,59 @@ class Interpreter final : public Engine {
     }
   }
 
-  /// The method's program as it runs, with what is to be seen of a run on inputs, if there are any.
+  /// What runs in a call like this one, with what is to be seen of a run if there are inputs.
   Graph executed_graph(const MethodInfo& method, const std::optional<BoundInputs>& inputs,
                        bool profile) const {
-    const Program& program = programs_.at(method.name);
-    Graph graph = describe_graph(*program.executed);
+    const Program& plain = programs_.at(method.name);
+    const Fusion fusion = inputs ? fusion_for(method, *inputs) : Fusion();
+    jit::Graph& executed = fusion.graph ? *fusion.graph : *plain.executed;
+    Graph graph = describe_graph(executed);
     graph.stage = Stage::optimized;
-    graph.notes.push_back(std::string("interpreter: every operator is one call of LibTorch; ") +
-                          why_not_fused());
+    add_notes(method, fusion, graph.notes);
     if (!inputs) return graph;
-    Profile seen(*program.executed, device_);
-    const Program probed(program.schema, seen.graph());
-    if (profile && !writers_.contains(method.name)) compute(program, method, *inputs);
+    Profile seen(executed, device_);
+    const Program probed(plain.schema, seen.graph());
+    if (profile && !writers_.contains(method.name)) compute(plain, method, *inputs, true);
     compute(probed, method, *inputs);
     seen.annotate(graph, profile);
     return graph;
   }
 
-  std::string why_not_fused() const {
-    return device_.is_cpu() ? "nothing is fused on the CPU, for which LibTorch as it is shipped has no "
-                              "code generator"
-                            : "nothing is fused";
+  Fusion fusion_for(const MethodInfo& method, const BoundInputs& inputs) const {
+    const auto fused = fused_.find(method.name);
+    if (fused == fused_.end() || is_hooked(method)) return {};
+    const c10::InferenceMode inference;
+    return fused->second.fusion_for(arguments(programs_.at(method.name), inputs));
+  }
+
+  void add_notes(const MethodInfo& method, const Fusion& fusion,
+                 std::vector<std::string>& notes) const {
+    if (!can_fuse(device_)) {
+      notes.push_back("nothing is fused on " + device_.str() +
+                      ": every operator is one call of LibTorch, which has no compiler for this "
+                      "device in this process");
+    } else if (writers_.contains(method.name)) {
+      notes.emplace_back("nothing is fused: the method writes the state of the model");
+    } else if (is_hooked(method)) {
+      notes.emplace_back("nothing is fused: the module has hooks");
+    } else if (fusion.graph != nullptr) {
+      notes.emplace_back("kernels are used from the second call of a signature on, and only for "
+                         "tensors of these dtypes and sizes; others go operator by operator");
+    } else {
+      notes.push_back("nothing is fused: " +
+                      (fusion.reason.empty() ? "without inputs there are no kernels to tell"
+                                             : fusion.reason));
+    }
+    if (is_hooked(method)) notes.emplace_back("hooks of the module run around this method");
+  }
+
+  std::vector<std::shared_ptr<jit::Graph>> all_graphs() const {
+    std::vector<std::shared_ptr<jit::Graph>> graphs;
+    for (const auto& [name, program] : programs_) graphs.push_back(program.graph);
+    for (const auto* hooks : {&before_, &after_}) {
+      for (const Program& hook : *hooks) graphs.push_back(hook.graph);
+    }
+    return graphs;
   }
 
   void add_program(const std::string& name) {
@@ -285,10 +256,12 @@ class Interpreter final : public Engine {
     }
   }
 
-  /// What the program leaves on the stack: its result, and whatever else it returns.
-  std::vector<c10::IValue> compute(const Program& program, const MethodInfo& method,
-                                   const BoundInputs& inputs) const {
-    const c10::InferenceMode inference;
+  bool is_hooked(const MethodInfo& method) const {
+    return method.name == "forward" && !(before_.empty() && after_.empty());
+  }
+
+  /// What a program takes off the stack: the module, then the inputs.
+  std::vector<c10::IValue> arguments(const Program& program, const BoundInputs& inputs) const {
     std::vector<c10::IValue> stack;
     stack.reserve(inputs.size() + 1);
     stack.emplace_back(module_._ivalue());
@@ -297,9 +270,19 @@ class Interpreter final : public Engine {
       stack.push_back(inputs[i] == nullptr ? argument.default_value().value_or(c10::IValue())
                                            : to_ivalue(*inputs[i], argument.type(), device_));
     }
+    return stack;
+  }
+
+  /// What the program leaves on the stack: its result, and whatever else it returns.
+  std::vector<c10::IValue> compute(const Program& program, const MethodInfo& method,
+                                   const BoundInputs& inputs, bool may_fuse = false) const {
+    const c10::InferenceMode inference;
+    std::vector<c10::IValue> stack = arguments(program, inputs);
     try {
-      if (method.name == "forward" && !(before_.empty() && after_.empty())) {
+      if (is_hooked(method)) {
         run_hooked(program, stack);
+      } else if (may_fuse && !fused_.empty()) {
+        run_fused(program, method, stack);
       } else {
         program.run(stack);
       }
@@ -316,6 +299,14 @@ class Interpreter final : public Engine {
     if (writers_.contains(method)) {
       owned_ = storages_of(module_, programs_);
     }
+  }
+
+  void run_fused(const Program& plain, const MethodInfo& method,
+                 std::vector<c10::IValue>& stack) const {
+    const auto fused = fused_.find(method.name);
+    const std::shared_ptr<const Program> kernels =
+        fused == fused_.end() ? nullptr : fused->second.program_for(stack);
+    (kernels ? *kernels : plain).run(stack);
   }
 
   /// As torch.nn.Module calls them: a hook may replace the inputs or the result.
@@ -363,6 +354,7 @@ class Interpreter final : public Engine {
   std::unordered_map<std::string, Program> programs_;
   std::vector<Program> before_;
   std::vector<Program> after_;
+  mutable std::unordered_map<std::string, FusedPrograms> fused_;  ///< Empty where LibTorch cannot.
   std::set<std::string> writers_;  ///< Methods that change what the module holds.
   mutable Storages owned_;         ///< Changed by writers alone, under the lock.
   mutable std::shared_mutex state_;

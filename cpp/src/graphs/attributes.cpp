@@ -1,13 +1,8 @@
 #include "graphs/attributes.h"
 
 #include <algorithm>
-#include <memory>
-#include <optional>
-#include <set>
-#include <string>
-#include <utility>
-#include <vector>
 
+#include <ATen/core/Tensor.h>
 #include <torch/csrc/jit/ir/alias_analysis.h>
 #include <torch/csrc/jit/ir/constants.h>
 
@@ -18,95 +13,115 @@ namespace torchship {
 namespace {
 
 namespace jit = torch::jit;
-namespace prim = c10::prim;
 
-/// Parameters ask for gradients, and constants must not.
-c10::IValue without_gradient(const c10::IValue& value) {
-  if (!value.isTensor() || !value.toTensor().defined()) return value;
-  return value.toTensor().requires_grad() ? c10::IValue(value.toTensor().detach()) : value;
+std::pair<std::string, std::string> name_of(const jit::Node& node) {
+  return {node.input(0)->type()->annotation_str(), node.s(c10::attr::name)};
 }
 
-class AttributeFolder {
- public:
-  AttributeFolder(jit::Graph& graph, const c10::IValue& self) : graph_(graph), self_(self) {
-    for_each_node(*graph.block(), [&](jit::Node* node) {
-      const c10::Symbol kind = node->kind();
-      if (kind == prim::GetAttr) reads_.push_back(node);
-      if (kind == prim::SetAttr) note_write(*node);
-      if (kind == prim::CallMethod || kind == prim::CallFunction || kind == prim::fork) {
-        unknown_writes_ = true;
-      }
-      if (node->maybeSchema() != nullptr && node->schema().is_mutable()) mutations_.push_back(node);
-    });
-  }
-
-  void run() {
-    if (unknown_writes_) return;
-    std::vector<std::pair<jit::Node*, c10::IValue>> found;
-    for (jit::Node* read : reads_) {
-      const std::optional<c10::IValue> value = resolve(*read->output(), self_);
-      if (value && !value->isObject() && !is_written(*read)) found.emplace_back(read, *value);
+/// Visits the nodes of forked graphs as well.
+template <typename Visit>
+void visit_all(jit::Block* block, const Visit& visit) {
+  for_each_node(*block, [&](jit::Node* node) {
+    visit(node);
+    if (node->hasAttribute(c10::attr::Subgraph)) {
+      visit_all(node->g(c10::attr::Subgraph)->block(), visit);
     }
-    drop_mutated(found);
-    const jit::WithInsertPoint at_start(*graph_.block()->nodes().begin());
-    for (const auto& [read, value] : found) replace(*read, value);
-  }
+  });
+}
 
- private:
-  using Place = std::pair<const void*, std::string>;  ///< An object, and the attribute's name.
+/// Numbers and strings are replaced, never written in place; modules are looked into.
+bool may_be_written(const c10::IValue& value) {
+  return value.isTensor() || value.isList() || value.isGenericDict() || value.isTuple();
+}
 
-  std::optional<Place> place_of(const jit::Node& access) const {
-    const std::optional<c10::IValue> owner = resolve(*access.input(0), self_);
-    if (!owner || !owner->isObject()) return std::nullopt;
-    return Place(&owner->toObjectRef(), access.s(c10::attr::name));
-  }
-
-  void note_write(const jit::Node& write) {
-    const std::optional<Place> place = place_of(write);
-    unknown_writes_ = unknown_writes_ || !place;
-    if (place) written_.insert(*place);
-  }
-
-  bool is_written(const jit::Node& read) const {
-    const std::optional<Place> place = place_of(read);
-    return !place || written_.contains(*place);
-  }
-
-  /// Tensors and lists that an operator changes in place.
-  void drop_mutated(std::vector<std::pair<jit::Node*, c10::IValue>>& found) const {
-    if (mutations_.empty()) return;
-    const jit::AliasDb aliases(graph_.shared_from_this());
-    std::erase_if(found, [&](const auto& each) {
-      const jit::ValueSet value = {each.first->output()};
-      return std::any_of(mutations_.begin(), mutations_.end(), [&](jit::Node* mutation) {
-        return aliases.writesToAlias(mutation, value);
-      });
-    });
-  }
-
-  /// What no constant can hold, such as packed weights, stays an attribute.
-  void replace(jit::Node& read, const c10::IValue& value) {
-    const std::optional<jit::Value*> constant =
-        jit::tryInsertConstant(graph_, without_gradient(value), read.sourceRange(), read.scope());
-    if (!constant) return;
-    const std::string name = path_of(*read.output());
-    // LibTorch takes numbers for names of its own.
-    if (name.find_first_not_of("0123456789") != std::string::npos) (*constant)->setDebugName(name);
-    read.output()->replaceAllUsesWith(*constant);
-  }
-
-  jit::Graph& graph_;
-  const c10::IValue& self_;
-  std::vector<jit::Node*> reads_;
-  std::vector<jit::Node*> mutations_;
-  std::set<Place> written_;
-  bool unknown_writes_ = false;
-};
+/// Constants require no gradients.
+c10::IValue without_gradient(const c10::IValue& value) {
+  if (value.isTensor()) return value.toTensor().defined() ? value.toTensor().detach() : value;
+  if (!value.isTensorList()) return value;
+  c10::List<at::Tensor> tensors;
+  for (const at::Tensor& tensor : value.toTensorVector()) tensors.push_back(tensor.detach());
+  return tensors;
+}
 
 }  // namespace
 
-void make_attributes_constant(jit::Graph& graph, const c10::IValue& self) {
-  AttributeFolder(graph, self).run();
+ConstantAttributes::ConstantAttributes(const jit::Module& module,
+                                       const std::vector<std::shared_ptr<jit::Graph>>& graphs)
+    : module_(module._ivalue()) {
+  for (const auto& graph : graphs) note_writes(graph);
+}
+
+void ConstantAttributes::note_writes(const std::shared_ptr<jit::Graph>& graph) {
+  bool mutates = false;
+  std::vector<jit::Node*> reads;
+  bool forks = false;
+  visit_all(graph->block(), [&](jit::Node* node) {
+    if (node->kind() == c10::prim::SetAttr) replaced_.insert(name_of(*node));
+    if (node->kind() == c10::prim::GetAttr) reads.push_back(node);
+    forks = forks || node->kind() == c10::prim::fork || node->kind() == c10::prim::CallMethod;
+    mutates = mutates || (node->maybeSchema() != nullptr && node->schema().is_mutable());
+  });
+  if (!mutates) return;
+  const jit::AliasDb aliases(graph, /*isFrozen=*/true);
+  for (jit::Node* read : reads) {
+    // What a forked graph or an unknown method does to its arguments is not followed.
+    const bool written = forks || aliases.hasOutputWriters(read);
+    if (!written) continue;
+    const std::optional<c10::IValue> value = held_by(*read->output());
+    if (!value) {
+      replaced_.insert(name_of(*read));
+    } else if (may_be_written(*value)) {
+      written_.push_back(*value);
+    }
+  }
+}
+
+std::optional<c10::IValue> ConstantAttributes::held_by(const jit::Value& value) const {
+  const jit::Node& node = *value.node();
+  if (node.kind() == c10::prim::Param) {
+    const bool is_self = value.offset() == 0 && node.owningBlock()->owningNode() == nullptr;
+    return is_self ? std::optional(module_) : std::nullopt;
+  }
+  if (node.kind() != c10::prim::GetAttr) return std::nullopt;
+  const std::optional<c10::IValue> owner = held_by(*node.input());
+  if (!owner || !owner->isObject() || replaced_.contains(name_of(node))) return std::nullopt;
+  const c10::ivalue::Object& object = owner->toObjectRef();
+  const auto slot = object.type()->findAttributeSlot(node.s(c10::attr::name));
+  return slot ? std::optional(object.getSlot(*slot)) : std::nullopt;
+}
+
+std::optional<c10::IValue> ConstantAttributes::value_of(const jit::Node& get) const {
+  std::optional<c10::IValue> value = held_by(*get.output());
+  if (!value || value->isObject()) return std::nullopt;
+  const bool changes = std::any_of(written_.begin(), written_.end(), [&](const c10::IValue& other) {
+    return other.overlaps(*value);
+  });
+  return changes ? std::nullopt : value;
+}
+
+std::int64_t fold_attributes(jit::Graph& graph, const ConstantAttributes& attributes) {
+  std::vector<jit::Node*> reads;
+  for_each_node(*graph.block(), [&](jit::Node* node) {
+    if (node->kind() == c10::prim::GetAttr) reads.push_back(node);
+  });
+  std::int64_t folded = 0;
+  for (jit::Node* read : reads) {
+    const std::optional<c10::IValue> value = attributes.value_of(*read);
+    if (!value) continue;
+    const jit::WithInsertPoint before(read);
+    if (const auto constant = jit::tryInsertConstant(graph, without_gradient(*value))) {
+      if (value->isNone()) (*constant)->setType(read->output()->type());
+      (*constant)->node()->setSourceRange(read->sourceRange());
+      // LibTorch takes numbers for names of its own.
+      const std::string path = path_of(*read->output());
+      if (path.find_first_not_of("0123456789") != std::string::npos) {
+        (*constant)->setDebugName(path);
+      }
+      read->output()->replaceAllUsesWith(*constant);
+      ++folded;
+    }
+  }
+  return folded;
 }
 
 }  // namespace torchship

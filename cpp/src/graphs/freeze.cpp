@@ -2,28 +2,23 @@
 
 #include <algorithm>
 #include <functional>
-#include <map>
-#include <set>
-#include <string>
-#include <unordered_map>
 
 #include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/passes/common_subexpression_elimination.h>
 #include <torch/csrc/jit/passes/constant_pooling.h>
-#include <torch/csrc/jit/passes/constant_propagation.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/csrc/jit/passes/frozen_conv_folding.h>
 #include <torch/csrc/jit/passes/frozen_linear_folding.h>
-#include <torch/csrc/jit/passes/peephole.h>
 
 #include "engines/graph_guard.h"
 #include "engines/retarget.h"
-#include "graphs/attributes.h"
 #include "graphs/count.h"
-#include "graphs/dropout.h"
 #include "graphs/inline.h"
+#include "graphs/propagate.h"
 #include "graphs/visit.h"
+#include "torchscript/message.h"
 
 namespace torchship {
 namespace {
@@ -31,119 +26,125 @@ namespace {
 namespace jit = torch::jit;
 
 using GraphPtr = std::shared_ptr<jit::Graph>;
+/// Changes a graph; returns how many results it computed beforehand.
+using Pass = std::function<std::int64_t(GraphPtr&)>;
 
-/// Bytes of the tensors among a node's constant inputs.
-std::int64_t constant_bytes(const jit::Node& node) {
-  std::int64_t bytes = 0;
-  for (const jit::Value* input : node.inputs()) {
-    const std::optional<c10::IValue> value = jit::toIValue(input);
-    if (value && value->isTensor() && value->toTensor().defined()) {
-      bytes += static_cast<std::int64_t>(value->toTensor().nbytes());
-    }
+bool is_dropout(const jit::Node& node) {
+  switch (node.kind()) {
+    case c10::aten::dropout:
+    case c10::aten::dropout_:
+    case c10::aten::feature_dropout:
+    case c10::aten::feature_dropout_:
+    case c10::aten::alpha_dropout:
+    case c10::aten::alpha_dropout_:
+    case c10::aten::feature_alpha_dropout:
+    case c10::aten::feature_alpha_dropout_: return node.inputs().size() == 3;
+    default: return false;
   }
-  return bytes;
 }
 
-/// Of each operator that has constant tensors among its inputs, their bytes, by its result's name:
-/// names outlive a pass, and nodes do not.
-std::unordered_map<std::string, std::int64_t> weights_by_result(jit::Graph& graph) {
-  std::unordered_map<std::string, std::int64_t> weights;
-  for_each_node(*graph.block(), [&](jit::Node* node) {
-    if (kind_of(*node) == NodeKind::operator_ && !node->outputs().empty()) {
-      weights.emplace(node->outputs()[0]->debugName(), constant_bytes(*node));
+bool is_constant_bool(const jit::Value* value, bool wanted) {
+  const auto constant = jit::toIValue(value);
+  return constant && constant->isBool() && constant->toBool() == wanted;
+}
+
+/// Dropout outside of training gives its input.
+std::int64_t remove_idle_dropout(GraphPtr& graph) {
+  for_each_node(*graph->block(), [](jit::Node* node) {
+    if (is_dropout(*node) && is_constant_bool(node->input(2), false)) {
+      node->output()->replaceAllUsesWith(node->input(0));
     }
   });
-  return weights;
+  return 0;
 }
 
-std::int64_t sum(const std::map<std::string, std::int64_t>& counts) {
-  std::int64_t total = 0;
-  for (const auto& [name, count] : counts) total += count;
-  return total;
+/// LibTorch folds batch norms without a look at their mode and at the size of the weights.
+void require_foldable(jit::Graph& graph) {
+  constexpr std::int64_t kLargest = std::int64_t{1} << 31;
+  for_each_node(*graph.block(), [](jit::Node* node) {
+    if (node->kind() == c10::aten::batch_norm && !is_constant_bool(node->input(5), false)) {
+      throw std::runtime_error("a batch norm is in training mode");
+    }
+    const auto value = node->kind() == c10::prim::Constant ? jit::toIValue(node->output())
+                                                           : std::nullopt;
+    if (value && value->isTensor() && value->toTensor().defined() &&
+        value->toTensor().numel() > kLargest) {
+      throw std::runtime_error("a constant is too large");
+    }
+  });
 }
 
-/// Runs passes and notes what each of them changes.
-class Recorder {
+template <typename Fold>
+Pass folding(const Fold& fold) {
+  return [fold](GraphPtr& graph) -> std::int64_t {
+    require_foldable(*graph);
+    fold(graph);
+    return 0;
+  };
+}
+
+class Freezing {
  public:
-  explicit Recorder(GraphPtr& graph) : graph_(graph), counts_(operators_of(*graph)) {}
+  explicit Freezing(GraphPtr graph)
+      : frozen_{.graph = std::move(graph), .passes = {}, .notes = {}},
+        count_(count_nodes(*frozen_.graph)) {}
 
-  GraphPass& run(const std::string& name, const std::function<void()>& pass) {
-    pass();
-    std::map<std::string, std::int64_t> now = operators_of(*graph_);
-    GraphPass& done = passes_.emplace_back();
-    done.name = name;
-    done.operators_before = static_cast<std::size_t>(sum(counts_));
-    done.operators_after = static_cast<std::size_t>(sum(now));
-    for (const auto& [operator_name, count] : counts_) {
-      const auto found = now.find(operator_name);
-      const std::int64_t left = found == now.end() ? 0 : found->second;
-      if (left < count) done.removed[operator_name] = count - left;
-    }
-    for (const auto& [operator_name, count] : now) {
-      const auto found = counts_.find(operator_name);
-      const std::int64_t before = found == counts_.end() ? 0 : found->second;
-      if (before < count) done.added[operator_name] = count - before;
-    }
-    counts_ = std::move(now);
-    return done;
-  }
-
-  /// A pass that computes results beforehand.
-  void run_folding(const std::string& name, const std::function<void()>& pass) {
-    GraphPass& done = run(name, pass);
-    done.constants_folded = sum(done.removed);
-  }
-
-  /// A pass that works operators' weights into those of others.
-  void run_merging(const std::string& name, const std::function<void()>& pass) {
-    const auto before = weights_by_result(*graph_);
-    GraphPass& done = run(name, pass);
-    const auto after = weights_by_result(*graph_);
-    for (const auto& [result, bytes] : before) {
-      if (!after.contains(result)) done.bytes_folded += bytes;
+  /// Applies a pass, then removes what nothing uses any more; leaves the graph as it was if it fails.
+  void apply(const std::string& name, const Pass& pass) {
+    GraphPtr graph = frozen_.graph->copy();
+    try {
+      const std::int64_t folded = pass(graph);
+      jit::EliminateDeadCode(graph);
+      NodeCount now = count_nodes(*graph);
+      GraphPass done = make_pass(name, count_, now);
+      done.constants_folded = folded;
+      if (name.starts_with("fold ")) done.bytes_folded = count_.foldable_bytes - now.foldable_bytes;
+      frozen_.passes.push_back(std::move(done));
+      frozen_.graph = std::move(graph);
+      count_ = std::move(now);
+    } catch (const std::exception& error) {
+      frozen_.notes.push_back("\"" + name + "\" was left out: " + explain(error).text);
     }
   }
 
-  std::vector<GraphPass> finish() { return std::move(passes_); }
+  Frozen finish() { return std::move(frozen_); }
 
  private:
-  GraphPtr& graph_;
-  std::map<std::string, std::int64_t> counts_;
-  std::vector<GraphPass> passes_;
+  Frozen frozen_;
+  NodeCount count_;
 };
 
-void fold_into_layers(GraphPtr& graph) {
-  bool changed = true;
-  while (changed) {
-    changed = jit::FoldFrozenConvBatchnorm(graph);
-    changed |= jit::FoldFrozenConvAddOrSub(graph);
-    changed |= jit::FoldFrozenConvMulOrDiv(graph);
-    changed |= jit::FoldFrozenLinearBatchnorm(graph);
-    jit::EliminateDeadCode(graph);
-  }
+template <typename Change>
+Pass computing_nothing(const Change& change) {
+  return [change](GraphPtr& graph) -> std::int64_t {
+    change(graph);
+    return 0;
+  };
 }
 
 }  // namespace
 
-std::vector<GraphPass> freeze(GraphPtr& graph, const c10::IValue& self,
-                              const std::optional<at::Device>& device) {
-  Recorder recorder(graph);
-  recorder.run("inline calls", [&] { inline_calls(*graph, self); });
-  require_known_constants(*graph);
-  require_compilable(*graph);
-  if (device) retarget(*graph, *device);
-  recorder.run("attributes to constants", [&] { make_attributes_constant(*graph, self); });
-  recorder.run_folding("fold constants", [&] { jit::ConstantPropagation(graph); });
-  recorder.run("remove dead code", [&] { jit::EliminateDeadCode(graph); });
-  recorder.run("remove idle dropout", [&] { remove_idle_dropout(*graph); });
-  recorder.run("merge repeated code", [&] { jit::EliminateCommonSubexpression(graph); });
-  recorder.run("simplify", [&] {
-    jit::PeepholeOptimize(graph, /*disable_shape_peepholes=*/true);
-    jit::EliminateDeadCode(graph);
-  });
-  recorder.run_merging("fold into weights", [&] { fold_into_layers(graph); });
-  recorder.run("pool constants", [&] { jit::ConstantPooling(graph); });
-  return recorder.finish();
+Frozen freeze(jit::Graph& recorded, const c10::IValue& self, const ConstantAttributes& attributes,
+              const std::optional<at::Device>& device) {
+  const at::NoGradGuard no_grad;
+  Freezing freezing(recorded.copy());
+  freezing.apply("inline calls", computing_nothing([&](GraphPtr& graph) {
+                   inline_calls(*graph, self);
+                   require_known_constants(*graph);
+                   require_compilable(*graph);
+                   if (device) retarget(*graph, *device);
+                 }));
+  freezing.apply("make attributes constant",
+                 [&](GraphPtr& graph) { return fold_attributes(*graph, attributes); });
+  freezing.apply("propagate constants", [](GraphPtr& graph) { return propagate_constants(graph); });
+  freezing.apply("remove idle dropout", remove_idle_dropout);
+  freezing.apply("fold batch norm into convolutions", folding(jit::FoldFrozenConvBatchnorm));
+  freezing.apply("fold additions into convolutions", folding(jit::FoldFrozenConvAddOrSub));
+  freezing.apply("fold multiplications into convolutions", folding(jit::FoldFrozenConvMulOrDiv));
+  freezing.apply("fold batch norm into linear layers", folding(jit::FoldFrozenLinearBatchnorm));
+  freezing.apply("share equal results", computing_nothing(jit::EliminateCommonSubexpression));
+  freezing.apply("share equal constants", computing_nothing(jit::ConstantPooling));
+  return freezing.finish();
 }
 
 }  // namespace torchship

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include <ATen/core/ivalue.h>
@@ -9,18 +10,25 @@
 #include <torch/csrc/jit/ir/ir.h>
 #include <torchship/graph.h>
 
+#include "graphs/attributes.h"
+
 namespace torchship {
 
-/// Makes the graph of a method ready for inference on the weights that `self` holds now, and says what
-/// each pass did: calls inlined, attributes made constants, what has constant inputs computed, dead
-/// and repeated code gone, dropout gone, batch norms and constant arithmetic folded into the weights
-/// of the convolution or linear layer before them.
+/// A method ready for inference, and how it came to that.
+struct Frozen {
+  std::shared_ptr<torch::jit::Graph> graph;
+  std::vector<GraphPass> passes;
+  std::vector<std::string> notes;
+};
+
+/// Freezes a copy of a method's graph: calls inlined, attributes that never change made constants,
+/// what has constant inputs computed, idle dropout gone, batch norms and constant arithmetic folded
+/// into the weights of the layer before them, equal results shared, dead code gone.
 ///
-/// The graph becomes a function of its inputs and of the attributes that a call may change, which stay
-/// attributes. `self` and its tensors are only read. Operators with constant inputs are run, once.
-/// `device`, where given, takes the place of other devices that the code names. Throws std::exception
-/// where LibTorch refuses a graph.
-std::vector<GraphPass> freeze(std::shared_ptr<torch::jit::Graph>& graph, const c10::IValue& self,
-                              const std::optional<at::Device>& device);
+/// Neither the graph nor `self`, the model it is a method of, is changed. `device`, where given, takes
+/// the place of other devices that the code names. A pass that fails on a graph is left out, and a
+/// note says so.
+Frozen freeze(torch::jit::Graph& recorded, const c10::IValue& self,
+              const ConstantAttributes& attributes, const std::optional<at::Device>& device);
 
 }  // namespace torchship

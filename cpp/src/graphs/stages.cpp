@@ -1,12 +1,8 @@
 #include "graphs/stages.h"
 
-#include <memory>
-
-#include <ATen/core/grad_mode.h>
 #include <torch/csrc/jit/api/function_impl.h>
 
 #include "engines/graph_guard.h"
-#include "engines/retarget.h"
 #include "graphs/describe.h"
 #include "graphs/freeze.h"
 
@@ -22,14 +18,13 @@ Graph initial_graph(jit::Function& method) {
 }
 
 Graph frozen_graph(jit::Function& method, const c10::IValue& self,
-                   const std::optional<at::Device>& device) {
+                   const ConstantAttributes& attributes, const std::optional<at::Device>& device) {
   require_inlinable(method);
-  const at::NoGradGuard no_grad;
-  std::shared_ptr<jit::Graph> frozen = jit::toGraphFunction(method).graph()->copy();
-  std::vector<GraphPass> passes = freeze(frozen, self, device);
-  Graph graph = describe_graph(*frozen);
+  Frozen frozen = freeze(*jit::toGraphFunction(method).graph(), self, attributes, device);
+  Graph graph = describe_graph(*frozen.graph);
   graph.stage = Stage::frozen;
-  graph.passes = std::move(passes);
+  graph.passes = std::move(frozen.passes);
+  graph.notes = std::move(frozen.notes);
   return graph;
 }
 

@@ -7,15 +7,15 @@
 #include <c10/core/Device.h>
 #include <torchship/graph.h>
 
+#include "graphs/attributes.h"
+
 namespace torchship {
 
 /// A method as it was recorded: calls stay calls, with the called methods inside them.
 Graph initial_graph(torch::jit::Function& method);
 
-/// A method made ready for inference on the weights that `self` holds now; graphs/freeze.h. `device`,
-/// where given, takes the place of other devices that the code names. Throws std::exception where
-/// LibTorch refuses the graph.
+/// A method made ready for inference on the weights that `self` holds now; graphs/freeze.h.
 Graph frozen_graph(torch::jit::Function& method, const c10::IValue& self,
-                   const std::optional<at::Device>& device);
+                   const ConstantAttributes& attributes, const std::optional<at::Device>& device);
 
 }  // namespace torchship
