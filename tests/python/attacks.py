@@ -94,11 +94,10 @@ def with_method(source: Path, method: str) -> Path:
 def setstate_that_writes_a_file(source: Path, mark: Path) -> Path:
     return with_method(
         source,
-        "  def __setstate__(self: __torch__.attacks.Victim, state: Tuple[bool]) -> NoneType:\n"
+        "  def __setstate__(self: __torch__.attacks.Victim, state: Any) -> NoneType:\n"
         f"    _0 = torch.save([torch.ones([3])], {str(mark)!r})\n"
-        "    self.training = (state)[0]\n    return None\n"
-        "  def __getstate__(self: __torch__.attacks.Victim) -> Tuple[bool]:\n"
-        "    return (self.training,)\n",
+        "    self.training = False\n    self._is_full_backward_hook = None\n    return None\n"
+        "  def __getstate__(self: __torch__.attacks.Victim) -> Any:\n    return 1\n",
     )
 
 

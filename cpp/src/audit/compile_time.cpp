@@ -174,8 +174,22 @@ class Folding {
 
   void assign(const jit::Assign& assignment) {
     if (!assignment.rhs().present()) return;
-    const Extent value = expression(assignment.rhs().get().tree());
-    for (const jit::Expr& target : assignment.lhs_list()) bind(target.tree(), value);
+    for (const jit::Expr& target : assignment.lhs_list()) {
+      assign(target.tree(), assignment.rhs().get().tree());
+    }
+  }
+
+  /// `a, b = x, y` member by member.
+  void assign(const jit::TreeRef& target, const jit::TreeRef& value) {
+    if (target->kind() != jit::TK_TUPLE_LITERAL || value->kind() != jit::TK_TUPLE_LITERAL) {
+      return bind(target, expression(value));
+    }
+    const auto& names = target->trees().at(0)->trees();
+    const auto& values = value->trees().at(0)->trees();
+    if (names.size() != values.size()) return bind(target, expression(value));
+    std::vector<Extent> extents;
+    for (const jit::TreeRef& one : values) extents.push_back(expression(one));
+    for (std::size_t i = 0; i < names.size(); ++i) bind(names[i], extents[i]);
   }
 
   void bind(const jit::TreeRef& target, const Extent& value) {

@@ -16,7 +16,7 @@ struct NativePackage {
 /// Looks at names only.
 NativePackage native_package(const ZipReader& zip);
 
-/// "a package of AOTInductor (.pt2) with native code: ...".
+/// "a package of torch.export (.pt2) with native code: ...".
 std::string describe(const NativePackage& package);
 
 }  // namespace torchship

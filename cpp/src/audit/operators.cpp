@@ -37,10 +37,28 @@ bool is_read_by_position(const c10::Type& type) {
                      [](const c10::TypePtr& part) { return is_read_by_position(*part); });
 }
 
+/// Numbers say what they are, and every use of one asks.
+bool is_number(const c10::Type& type) {
+  switch (type.kind()) {
+    case c10::TypeKind::IntType:
+    case c10::TypeKind::FloatType:
+    case c10::TypeKind::ComplexType:
+    case c10::TypeKind::BoolType:
+    case c10::TypeKind::NumberType: return true;
+    case c10::TypeKind::UnionType: {
+      const auto parts = type.containedTypes();
+      return std::all_of(parts.begin(), parts.end(),
+                         [](const c10::TypePtr& part) { return is_number(*part); });
+    }
+    default: return false;
+  }
+}
+
 /// Whether a cast can only narrow: `T?` to `T`, `Any` and unions to what is checked where it is used.
 bool is_honest_cast(const jit::Node& cast) {
   const c10::TypePtr from = cast.input(0)->type();
   const c10::TypePtr to = cast.output(0)->type();
+  if (is_number(*to)) return true;
   if (!to->isSubtypeOf(*from)) return false;
   if (const auto optional = from->cast<c10::OptionalType>()) {
     if (*optional->getElementType() == *to) return true;

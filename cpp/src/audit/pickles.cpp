@@ -13,7 +13,9 @@ constexpr std::string_view kNative = "__torch__.torch.classes.";
 
 void audit_pickle(const TorchScriptFile& file, const std::string& name, AuditReport& report) {
   try {
-    guard_pickle(file, name);
+    // The tensors of the example inputs are not where LibTorch would look for them.
+    const auto guard = name == "traced_inputs.pkl" ? guard_pickled_names : guard_pickle;
+    guard(file, name);
   } catch (const ArchiveError& error) {
     std::string message = error.message();
     const std::string place = file.place(name) + ": ";

@@ -112,13 +112,13 @@ NativePackage native_package(const ZipReader& zip) {
 
 std::string describe(const NativePackage& package) {
   if (package.has_library) {
-    return "a package of AOTInductor (.pt2) with native code: a shared library that runs as soon as "
+    return "a package of torch.export (.pt2) with native code: a shared library that runs as soon as "
            "it is loaded, and that no check can judge";
   }
   return package.has_source
-             ? "a package of AOTInductor (.pt2) with source code alone: loading it would start a "
+             ? "a package of torch.export (.pt2) with source code alone: loading it would start a "
                "compiler on the file's own code"
-             : "a package of AOTInductor (.pt2) without code";
+             : "a package of torch.export (.pt2) without code";
 }
 
 }  // namespace torchship
