@@ -59,7 +59,8 @@ class TreeReader {
       modules_[module].tensors.push_back({.attribute = attribute, .tensor = std::move(*tensor)});
     } else if (node.type == Type::object) {
       visit_object(node, module, attribute, depth);
-    } else if (node.type != Type::call) {
+    } else {
+      // Calls too: lists of tensors are made by one.
       for (const std::size_t child : node.children) {
         visit(pickle_[child], module, attribute, depth + 1);
       }

@@ -77,7 +77,8 @@ std::vector<Hit> find_state_changes(const Subject& subject) {
     if (scope.function == "__setstate__" || scope.function == "__init__") continue;
     visit_live(*scope.graph->block(), [&](const jit::Node& node, bool) {
       const std::string attribute = changed_attribute(node);
-      if (attribute.empty()) return;
+      // R torch's archives switch their mode themselves.
+      if (attribute.empty() || attribute == "training") return;
       hits.push_back(
           hit(subject, scope, node,
               make_finding("state-change", scope.training ? "note" : "warning",

@@ -54,6 +54,16 @@ bool is_noise(std::string_view line) {
          line.find("~~~") != std::string_view::npos || line.ends_with("<--- HERE");
 }
 
+/// LibTorch tells types of the same name apart by where they are in memory.
+std::string without_addresses(std::string text) {
+  constexpr std::string_view kUnit = " (of Python compilation unit at: 0x";
+  for (std::size_t at = text.find(kUnit); at != std::string::npos; at = text.find(kUnit)) {
+    const std::size_t end = text.find(')', at);
+    text.erase(at, end == std::string::npos ? end : end + 1 - at);
+  }
+  return text;
+}
+
 /// The first paragraph as one line, without LibTorch's internal notes.
 std::string one_line(std::string_view text) {
   constexpr std::size_t kLongest = 400;
@@ -74,7 +84,7 @@ std::string one_line(std::string_view text) {
     joined.resize(kLongest);
     joined += " ...";
   }
-  return joined.empty() ? "LibTorch gave no reason" : joined;
+  return joined.empty() ? "LibTorch gave no reason" : without_addresses(std::move(joined));
 }
 
 /// The user's own line among the frames of the original code.

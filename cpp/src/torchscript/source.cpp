@@ -78,7 +78,9 @@ std::string text_of(const SourceRange& range, const UserLine& found) {
     return {};
   }
   const torch::jit::Source& source = *range.source();
-  return std::string(trim(source.get_line(source.lineno_for_offset(range.start())).str()));
+  const std::string text = source.get_line(source.lineno_for_offset(range.start())).str();
+  const bool is_frame = !place_in(text).empty();  // Of a trace: a place, and no source.
+  return is_frame ? std::string() : std::string(trim(text));
 }
 
 UserLine parse_place(const std::string& place) {
