@@ -1,6 +1,7 @@
 #include <torchship/lint.h>
 #include <torchship/model.h>
 
+#include "audit/audit.h"
 #include "check.h"
 #include "device.h"
 #include "engines/engine.h"
@@ -21,6 +22,7 @@ class Model::Impl {
     }
     require_device(options.device);
     file_ = open_model(archive);
+    if (options.policy == Policy::strict) require_audited(file_->audit(), archive.string());
     if (options.verify) {
       file_->verify();
     }

@@ -9,6 +9,7 @@
 #include <torchship/lint.h>
 #include <torchship/model.h>
 
+#include "audit/report.h"
 #include "engines/engine.h"
 #include "sample.h"
 
@@ -40,6 +41,10 @@ class ModelFile {
   /// What is wrong with the file beyond what its manifest says, in the order of the file; nothing
   /// of it is run. Of the options only `audit` counts here. Throws ArchiveError.
   virtual std::vector<Finding> lint(const ModelInfo& info, const LintOptions& options) const = 0;
+
+  /// What a file from a stranger must not have; asked before anything else, info() included.
+  /// Nothing of the file is run. Throws ArchiveError where the file is refused in any case.
+  virtual AuditReport audit() const = 0;
 };
 
 /// Opens a file and finds out what it is. Throws ArchiveError, saying what the file holds instead

@@ -60,6 +60,7 @@ struct FakeFile final : ModelFile {
     return std::make_unique<const FakeEngine>(stateful, results);
   }
   std::vector<Finding> lint(const ModelInfo&, const LintOptions&) const override { return {}; }
+  AuditReport audit() const override { return {}; }
 
   std::vector<Sample> held;
   std::optional<Intermediates> recorded;

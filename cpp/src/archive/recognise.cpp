@@ -10,6 +10,7 @@
 #include <torchship/error.h>
 
 #include "archive/text.h"
+#include "audit/native.h"
 
 namespace torchship {
 namespace {
@@ -87,7 +88,10 @@ std::string common_folder(const ZipReader& zip) {
     refuse(file, "in the format of PyTorch 1.0 and 1.1, which no current LibTorch reads",
            "load and save it again with PyTorch 1.2 to 1.4");
   }
-  if (has("models/model.json") || any_name_contains(zip, "data/aotinductor/")) {
+  if (const NativePackage package = native_package(zip); package.is_package) {
+    refuse(file, describe(package), "this version of torchship opens TorchScript archives only");
+  }
+  if (has("models/model.json")) {
     refuse(file, "a package of torch.export (.pt2)",
            "this version of torchship opens TorchScript archives only");
   }

@@ -291,6 +291,8 @@ void check_layout(const File& file, const std::vector<ZipEntry>& entries,
 
 ZipReader::ZipReader(std::shared_ptr<const File> file) : file_(std::move(file)) {
   const Directory directory = read_end(*file_);
+  directory_offset_ = directory.offset;
+  directory_size_ = directory.size;
   entries_ = read_directory(*file_, directory);
   by_name_.reserve(entries_.size());
   for (std::size_t i = 0; i < entries_.size(); ++i) {

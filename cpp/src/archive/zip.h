@@ -43,6 +43,9 @@ class ZipReader {
   const File& file() const noexcept { return *file_; }
   /// In the order of the directory.
   const std::vector<ZipEntry>& entries() const noexcept { return entries_; }
+  /// Where the directory starts in the file, and how many bytes it has, without its end record.
+  std::uint64_t directory_offset() const noexcept { return directory_offset_; }
+  std::uint64_t directory_size() const noexcept { return directory_size_; }
   /// The record of that name, or null.
   const ZipEntry* find(std::string_view name) const noexcept;
 
@@ -61,6 +64,8 @@ class ZipReader {
   std::shared_ptr<const File> file_;
   /// Some writers can be told not to compute CRCs and leave zeros in all records.
   bool has_sums_ = false;
+  std::uint64_t directory_offset_ = 0;
+  std::uint64_t directory_size_ = 0;
   std::vector<ZipEntry> entries_;
   std::unordered_map<std::string_view, std::size_t> by_name_;
 };

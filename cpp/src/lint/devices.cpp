@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <string>
 
 #include "lint/nodes.h"
@@ -17,6 +18,15 @@ bool makes_scalar(const jit::Node& node) {
   return name_of(node) == "aten::scalar_tensor" || name_of(node) == "aten::tensor";
 }
 
+/// The lengths of packed sequences are on the CPU wherever the model is.
+bool makes_lengths(const jit::Node& node) {
+  if (node.outputs().size() != 1 || node.output()->uses().empty()) return false;
+  return std::all_of(node.output()->uses().begin(), node.output()->uses().end(),
+                     [](const jit::Use& use) {
+                       return name_of(*use.user) == "aten::_pack_padded_sequence";
+                     });
+}
+
 }  // namespace
 
 std::vector<Hit> find_baked_devices(const Subject& subject) {
@@ -26,7 +36,7 @@ std::vector<Hit> find_baked_devices(const Subject& subject) {
   for (const Scope& scope : subject.scopes()) {
     visit_live(*scope.graph->block(), [&](const jit::Node& node, bool) {
       const auto device = known_device(argument(node, "device"));
-      if (!device || makes_scalar(node)) return;
+      if (!device || makes_scalar(node) || makes_lengths(node)) return;
       const bool harmless = scope.training || (examined && device->is_cpu());
       hits.push_back(
           hit(subject, scope, node,

@@ -65,6 +65,20 @@ void clean(Finding& finding) {
   }
 }
 
+/// All but the audit's.
+std::vector<Finding> ordinary(const ModelFile& file, const LintOptions& options) {
+  const ModelInfo info = file.info();
+  std::vector<Finding> findings = info.findings;
+  for (Finding& found : file.lint(info, options)) {
+    const auto known = [&](const Finding& other) { return same(found, other); };
+    if (std::none_of(info.findings.begin(), info.findings.end(), known)) {
+      clean(found);
+      findings.push_back(std::move(found));
+    }
+  }
+  return findings;
+}
+
 }  // namespace
 
 bool at_least(std::string_view severity, std::string_view level) noexcept {
@@ -73,14 +87,12 @@ bool at_least(std::string_view severity, std::string_view level) noexcept {
 
 std::vector<Finding> lint(const std::filesystem::path& archive, const LintOptions& options) {
   const std::unique_ptr<const ModelFile> file = open_model(archive);
-  const ModelInfo info = file->info();
-  std::vector<Finding> findings = info.findings;
-  for (Finding& found : file->lint(info, options)) {
-    const auto known = [&](const Finding& other) { return same(found, other); };
-    if (std::none_of(info.findings.begin(), info.findings.end(), known)) {
-      clean(found);
-      findings.push_back(std::move(found));
-    }
+  AuditReport report = options.audit ? file->audit() : AuditReport();
+  std::vector<Finding> findings = report.is_readable() ? ordinary(*file, options)
+                                                       : std::vector<Finding>();
+  for (Finding& found : report.take()) {
+    clean(found);
+    findings.push_back(std::move(found));
   }
   std::erase_if(findings, [&](const Finding& finding) {
     return std::any_of(options.ignore.begin(), options.ignore.end(),

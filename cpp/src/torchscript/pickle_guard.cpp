@@ -68,6 +68,12 @@ class PickleGuard {
     if (stored_ / kRepeats > file_.size()) refuse("it reads the same storages over and over");
   }
 
+  void check_names() const {
+    for (std::size_t i = 0; i < pickle_.size(); ++i) {
+      if (pickle_[i].type == Type::global) check_global(pickle_[i].text);
+    }
+  }
+
  private:
   [[noreturn]] void refuse(const std::string& what) const {
     throw ArchiveError(place_ + ": " + what, "The file is damaged, or made to deceive.");
@@ -213,6 +219,11 @@ class PickleGuard {
 void guard_pickle(const TorchScriptFile& file, const std::string& name) {
   const Pickle pickle(file.read(name), file.place(name));
   PickleGuard(pickle, file, name).check();
+}
+
+void guard_pickled_names(const TorchScriptFile& file, const std::string& name) {
+  const Pickle pickle(file.read(name), file.place(name));
+  PickleGuard(pickle, file, name).check_names();
 }
 
 }  // namespace torchship

@@ -15,4 +15,8 @@ namespace torchship {
 /// ArchiveError.
 void guard_pickle(const TorchScriptFile& file, const std::string& name);
 
+/// Looks at nothing but the functions and classes that a pickle names; for those that LibTorch does
+/// not read.
+void guard_pickled_names(const TorchScriptFile& file, const std::string& name);
+
 }  // namespace torchship

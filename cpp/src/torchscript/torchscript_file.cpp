@@ -2,6 +2,7 @@
 
 #include <torchship/error.h>
 
+#include "audit/audit.h"
 #include "engines/interpreter.h"
 #include "files/safetensors.h"
 #include "lint/lint_torchscript.h"
@@ -112,5 +113,7 @@ std::unique_ptr<const Engine> TorchScriptFile::load(const ModelInfo& info,
 std::vector<Finding> TorchScriptFile::lint(const ModelInfo& info, const LintOptions& options) const {
   return lint_torchscript(*this, info, options);
 }
+
+AuditReport TorchScriptFile::audit() const { return audit_torchscript(*this); }
 
 }  // namespace torchship

@@ -27,6 +27,7 @@ class TorchScriptFile final : public ModelFile {
   std::unique_ptr<const Engine> load(const ModelInfo& info,
                                      const LoadOptions& options) const override;
   std::vector<Finding> lint(const ModelInfo& info, const LintOptions& options) const override;
+  AuditReport audit() const override;
 
   /// The record of that name inside the folder, or null.
   const ZipEntry* find(const std::string& name) const { return zip_.find(folder_ + name); }
@@ -34,6 +35,9 @@ class TorchScriptFile final : public ModelFile {
   const std::vector<ZipEntry>& entries() const { return zip_.entries(); }
   /// Their names inside the folder.
   std::vector<std::string> names() const;
+  const ZipReader& zip() const { return zip_; }
+  /// The folder that all records are in, with its slash.
+  const std::string& folder() const { return folder_; }
   /// Bytes of the file.
   std::uint64_t size() const { return zip_.file().size(); }
   /// A record of description or code, whole. Throws ArchiveError when it is missing or huge.
