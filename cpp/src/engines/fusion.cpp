@@ -127,12 +127,17 @@ void FusedPrograms::fill(Entry& entry, const std::vector<c10::IValue>& arguments
   });
 }
 
-std::shared_ptr<const Program> FusedPrograms::program_for(
-    const std::vector<c10::IValue>& arguments) {
-  const auto [entry, is_new] = find(arguments);
-  if (is_new) return nullptr;  // One call is not worth a kernel.
-  fill(*entry, arguments);
-  return entry->fusion.program;
+void FusedPrograms::run(std::vector<c10::IValue>& stack) {
+  const auto [entry, is_new] = find(stack);
+  if (!is_new) fill(*entry, stack);  // One call is not worth a kernel.
+  if (is_new || entry->fusion.program == nullptr) {
+    plain_.run(stack);
+    return;
+  }
+  std::unique_lock<std::mutex> lock;
+  // The evaluator that LibTorch has in the place of a compiler keeps its buffers from call to call.
+  if (device_.is_cpu()) lock = std::unique_lock(entry->running);
+  entry->fusion.program->run(stack);
 }
 
 Fusion FusedPrograms::fusion_for(const std::vector<c10::IValue>& arguments) {

@@ -32,10 +32,10 @@ struct Fusion {
 class FusedPrograms {
  public:
   /// `plain` must outlive this.
-  explicit FusedPrograms(const Program& plain) : plain_(plain) {}
+  FusedPrograms(const Program& plain, const at::Device& device) : plain_(plain), device_(device) {}
 
-  /// The program to run with these arguments, the module first; null where that is `plain`.
-  std::shared_ptr<const Program> program_for(const std::vector<c10::IValue>& arguments);
+  /// Takes the arguments, the module first, off the stack and leaves the results.
+  void run(std::vector<c10::IValue>& stack);
 
   /// The fusion for these arguments, made now if need be; runs the method once to see its dtypes and
   /// sizes. To be called in inference mode.
@@ -45,6 +45,7 @@ class FusedPrograms {
   struct Entry {
     std::once_flag once;
     Fusion fusion;
+    std::mutex running;  ///< Held by calls on the CPU.
   };
   struct Found {
     std::shared_ptr<Entry> entry;
@@ -55,6 +56,7 @@ class FusedPrograms {
   void fill(Entry& entry, const std::vector<c10::IValue>& arguments);
 
   const Program& plain_;
+  at::Device device_;
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Entry>> entries_;
 };

@@ -98,7 +98,7 @@ class Interpreter final : public Engine {
     owned_ = storages_of(module_, programs_);
     if (can_fuse(device_)) {
       for (const auto& [name, program] : programs_) {
-        if (!writers_.contains(name)) fused_.try_emplace(name, program);
+        if (!writers_.contains(name)) fused_.try_emplace(name, program, device_);
       }
     }
   }
@@ -281,8 +281,8 @@ class Interpreter final : public Engine {
     try {
       if (is_hooked(method)) {
         run_hooked(program, stack);
-      } else if (may_fuse && !fused_.empty()) {
-        run_fused(program, method, stack);
+      } else if (may_fuse && fused_.contains(method.name)) {
+        fused_.at(method.name).run(stack);
       } else {
         program.run(stack);
       }
@@ -299,14 +299,6 @@ class Interpreter final : public Engine {
     if (writers_.contains(method)) {
       owned_ = storages_of(module_, programs_);
     }
-  }
-
-  void run_fused(const Program& plain, const MethodInfo& method,
-                 std::vector<c10::IValue>& stack) const {
-    const auto fused = fused_.find(method.name);
-    const std::shared_ptr<const Program> kernels =
-        fused == fused_.end() ? nullptr : fused->second.program_for(stack);
-    (kernels ? *kernels : plain).run(stack);
   }
 
   /// As torch.nn.Module calls them: a hook may replace the inputs or the result.

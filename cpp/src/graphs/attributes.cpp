@@ -112,11 +112,7 @@ std::int64_t fold_attributes(jit::Graph& graph, const ConstantAttributes& attrib
     if (const auto constant = jit::tryInsertConstant(graph, without_gradient(*value))) {
       if (value->isNone()) (*constant)->setType(read->output()->type());
       (*constant)->node()->setSourceRange(read->sourceRange());
-      // LibTorch takes numbers for names of its own.
-      const std::string path = path_of(*read->output());
-      if (path.find_first_not_of("0123456789") != std::string::npos) {
-        (*constant)->setDebugName(path);
-      }
+      (*constant)->setDebugName("self." + path_of(*read->output()));
       read->output()->replaceAllUsesWith(*constant);
       ++folded;
     }

@@ -49,7 +49,7 @@ bool is_constant_bool(const jit::Value* value, bool wanted) {
 }
 
 /// Dropout outside of training gives its input.
-std::int64_t remove_idle_dropout(GraphPtr& graph) {
+std::int64_t remove_dropout(GraphPtr& graph) {
   for_each_node(*graph->block(), [](jit::Node* node) {
     if (is_dropout(*node) && is_constant_bool(node->input(2), false)) {
       node->output()->replaceAllUsesWith(node->input(0));
@@ -74,10 +74,28 @@ void require_foldable(jit::Graph& graph) {
   });
 }
 
+bool is_convolution(const jit::Node& node) {
+  return node.kind() == c10::aten::conv1d || node.kind() == c10::aten::conv2d ||
+         node.kind() == c10::aten::conv3d || node.kind() == c10::aten::_convolution;
+}
+
+/// Scripted batch norms ask how many dimensions the convolution's result has: as many as its input.
+/// With that other use out of the way LibTorch can fold the two. It knows a bias that is not there
+/// by its type.
+void prepare_folding(jit::Graph& graph) {
+  for_each_node(*graph.block(), [](jit::Node* node) {
+    if (node->mustBeNone()) node->output()->setType(c10::NoneType::get());
+    if (node->kind() == c10::aten::dim && is_convolution(*node->input()->node())) {
+      node->replaceInput(0, node->input()->node()->input(0));
+    }
+  });
+}
+
 template <typename Fold>
 Pass folding(const Fold& fold) {
   return [fold](GraphPtr& graph) -> std::int64_t {
     require_foldable(*graph);
+    prepare_folding(*graph);
     fold(graph);
     return 0;
   };
@@ -137,7 +155,7 @@ Frozen freeze(jit::Graph& recorded, const c10::IValue& self, const ConstantAttri
   freezing.apply("make attributes constant",
                  [&](GraphPtr& graph) { return fold_attributes(*graph, attributes); });
   freezing.apply("propagate constants", [](GraphPtr& graph) { return propagate_constants(graph); });
-  freezing.apply("remove idle dropout", remove_idle_dropout);
+  freezing.apply("remove dropout", remove_dropout);
   freezing.apply("fold batch norm into convolutions", folding(jit::FoldFrozenConvBatchnorm));
   freezing.apply("fold additions into convolutions", folding(jit::FoldFrozenConvAddOrSub));
   freezing.apply("fold multiplications into convolutions", folding(jit::FoldFrozenConvMulOrDiv));

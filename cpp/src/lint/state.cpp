@@ -42,7 +42,11 @@ std::string attribute_behind(const jit::Value* value) {
 
 /// The attribute that a node changes; empty when it changes none.
 std::string changed_attribute(const jit::Node& node) {
-  if (node.kind() == c10::prim::SetAttr) return node.s(c10::attr::name);
+  if (node.kind() == c10::prim::SetAttr) {
+    const std::string& name = node.s(c10::attr::name);
+    // `self.calls += 1` changes the tensor in place, and then puts it where it is.
+    return attribute_behind(node.inputs()[1]) == name ? std::string() : name;
+  }
   const c10::FunctionSchema* schema = node.maybeSchema();
   if (schema == nullptr || !schema->is_mutable()) return {};
   for (std::size_t i = 0; i < node.inputs().size() && i < schema->arguments().size(); ++i) {

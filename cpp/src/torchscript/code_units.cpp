@@ -14,6 +14,7 @@
 
 #include "torchscript/debug_ranges.h"
 #include "torchscript/message.h"
+#include "torchscript/text_guard.h"
 
 namespace torchship {
 namespace {
@@ -179,7 +180,9 @@ std::vector<CodeUnit> read_code_units(const TorchScriptFile& file, std::uint64_t
     const std::string module = module_of(record);
     if (module.empty()) continue;
     try {
-      for (CodeUnit& unit : Scanner(read_source(file, record), module, record, registry).scan()) {
+      const std::shared_ptr<jit::Source> source = read_source(file, record);
+      refuse_growing_texts(source, file.place(record));
+      for (CodeUnit& unit : Scanner(source, module, record, registry).scan()) {
         units.push_back(std::move(unit));
       }
     } catch (const Error&) {

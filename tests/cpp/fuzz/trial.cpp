@@ -7,6 +7,8 @@
 #include <optional>
 #include <typeinfo>
 
+#include <torchship/lint.h>
+
 #include "fuzz/example.h"
 
 namespace torchship::fuzz {
@@ -102,6 +104,7 @@ void try_mutant(const Reference& reference, const Mutant& mutant,
                 const std::filesystem::path& path, Verdict& verdict) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << mutant.bytes;
   verdict.info = attempt_to_open("info", verdict, [&] { read_info(path); });
+  attempt_to_open("lint", verdict, [&] { lint(path); });
   const std::optional<Model> verified = load(path, /*verify=*/true, verdict, verdict.load);
   if (verified) {
     verdict.check = attempt("check", verdict, [&] { verified->check(); });

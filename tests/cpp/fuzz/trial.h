@@ -45,7 +45,7 @@ class Reference {
   Value answer_;
 };
 
-/// Writes the mutant to `path` and puts it through info, load, check and run.
+/// Writes the mutant to `path` and puts it through info, lint, load, check and run.
 void try_mutant(const Reference& reference, const Mutant& mutant,
                 const std::filesystem::path& path, Verdict& verdict);
 
