@@ -24,8 +24,7 @@ void bind_nodes(py::module_& module) {
   py::class_<GraphBlock>(module, "GraphBlock")
       .def_readonly("inputs", &GraphBlock::inputs)
       .def_readonly("nodes", &GraphBlock::nodes)
-      .def_readonly("outputs", &GraphBlock::outputs)
-      .def("count_operators", &count_operators);
+      .def_readonly("outputs", &GraphBlock::outputs);
   node.def_readonly("operator_name", &GraphNode::operator_name)
       .def_property_readonly("kind", [](const GraphNode& node) { return to_string(node.kind); })
       .def_readonly("inputs", &GraphNode::inputs)
@@ -55,6 +54,8 @@ void bind_graphs(py::module_& module) {
       .def_readonly("device", &Graph::device)
       .def_readonly("values", &Graph::values)
       .def_readonly("body", &Graph::body)
+      .def_property_readonly("operators",
+                             [](const Graph& graph) { return count_operators(graph.body); })
       .def_readonly("passes", &Graph::passes)
       .def_readonly("notes", &Graph::notes)
       .def("__str__", [](const Graph& graph) { return to_string(graph); })

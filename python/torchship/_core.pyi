@@ -279,8 +279,6 @@ class GraphBlock:
     def nodes(self) -> list[GraphNode]: ...
     @property
     def outputs(self) -> list[int]: ...
-    def count_operators(self) -> int:
-        """How many operators it executes, those of blocks inside it included."""
 
 class GraphNode:
     @property
@@ -339,6 +337,10 @@ class Graph:
 
     @property
     def body(self) -> GraphBlock: ...
+    @property
+    def operators(self) -> int:
+        """How many it executes, those inside branches, loops, calls and kernels included."""
+
     @property
     def passes(self) -> list[GraphPass]: ...
     @property

@@ -307,7 +307,7 @@ def test_text_and_lifetime(model):
     graph = model("linear").graph("frozen")
     text = str(graph)
     assert "aten::linear" in text and "make attributes constant" in text
-    assert repr(graph) == "<Graph forward, frozen>"
+    assert repr(graph) == "<torchship.Graph forward frozen, 1 operators>"
 
 
 def test_graphs_and_calls_at_once(model):

@@ -42,7 +42,7 @@ std::string tensor_text(const at::Tensor& tensor) {
   if (!small) {
     return "<" + describe(Value(tensor)) + ", " + std::to_string(tensor.nbytes()) + " bytes>";
   }
-  if (tensor.dim() == 0) return "tensor(" + element_text(tensor) + ")";
+  if (tensor.dim() == 0) return element_text(tensor);  // The tracer makes every number one.
   std::string text = "tensor([";
   for (std::int64_t i = 0; i < tensor.numel(); ++i) {
     text += (i == 0 ? "" : ", ") + element_text(tensor[i]);
