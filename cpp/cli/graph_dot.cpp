@@ -113,7 +113,9 @@ class DotWriter {
   void add_block(const GraphBlock& block, Cluster& cluster, const std::string& base) {
     for (const GraphNode& node : block.nodes) {
       if (node.outputs.size() != 1 || !inline_.contains(node.outputs.front())) {
-        add_node(node, module_cluster(cluster, node.module, base));
+        // The module of a call is the one that is called.
+        const bool is_call = node.kind == NodeKind::call;
+        add_node(node, is_call ? cluster : module_cluster(cluster, node.module, base));
       }
     }
   }
@@ -154,13 +156,9 @@ class DotWriter {
 
   void add_called(const GraphNode& node, Cluster& cluster) {
     const GraphBlock& block = node.blocks.front();
-    const auto name = node.attributes.find("name");
     const bool is_kernel = node.kind == NodeKind::kernel;
-    const std::string title = is_kernel                       ? "one kernel: " + node.operator_name
-                              : name == node.attributes.end() ? node.operator_name
-                                                              : name->second;
     Cluster& inner = cluster.add(
-        title, is_kernel ? "style=\"rounded,filled\"; color=\"#d4a017\"; fillcolor=\"#fdf3cf\""
+        title_of(node), is_kernel ? "style=\"rounded,filled\"; color=\"#d4a017\"; fillcolor=\"#fdf3cf\""
                          : "style=\"rounded,filled\"; color=\"#b8c0cc\"; fillcolor=\"#f4f6f9\"");
     // Only one of the two may have the module in front.
     const std::size_t shared = std::min(node.inputs.size(), block.inputs.size());
@@ -168,17 +166,19 @@ class DotWriter {
       aliases_[block.inputs[block.inputs.size() - i]].push_back(
           node.inputs[node.inputs.size() - i]);
     }
-    add_block(block, inner, called_module(block));
+    add_block(block, inner, node.module);
     for (std::size_t i = 0; i < std::min(node.outputs.size(), block.outputs.size()); ++i) {
       aliases_[node.outputs[i]].push_back(block.outputs[i]);
     }
   }
 
-  static std::string called_module(const GraphBlock& block) {
-    for (const GraphNode& node : block.nodes) {
-      if (node.kind != NodeKind::constant) return node.module;
-    }
-    return "";
+  /// A called method by its module, "layers.0", and its name where that is another than forward.
+  static std::string title_of(const GraphNode& node) {
+    if (node.kind == NodeKind::kernel) return "one kernel: " + node.operator_name;
+    const auto found = node.attributes.find("name");
+    const std::string name = found == node.attributes.end() ? node.operator_name : found->second;
+    if (node.module.empty()) return name;
+    return name == "forward" ? node.module : node.module + "." + name;
   }
 
   void add_control(const GraphNode& node, Cluster& cluster) {

@@ -134,7 +134,7 @@ class Listing {
     return all;
   }
 
-  const std::string& name(std::size_t value) const { return graph_.values.at(value).name; }
+  std::string name(std::size_t value) const { return short_name(graph_.values.at(value)); }
 
   static std::string indent(std::size_t depth) { return std::string(2 * depth, ' '); }
 

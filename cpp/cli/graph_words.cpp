@@ -32,12 +32,12 @@ std::optional<std::string> attribute_path(const GraphNode& node, const Graph& gr
   constexpr std::size_t kLongest = 64;
   const auto name = node.attributes.find("name");
   if (name == node.attributes.end() || node.inputs.size() != 1) return std::nullopt;
-  const GraphValue& owner = graph.values.at(node.inputs.front());
+  const std::string owner = short_name(graph.values.at(node.inputs.front()));
   const auto of = texts.find(node.inputs.front());
   // TorchScript numbers names that come again: "self.1".
-  const std::string start = of != texts.end()                 ? of->second
-                            : owner.name.starts_with("self.") ? "self"
-                                                              : owner.name;
+  const std::string start = of != texts.end()            ? of->second
+                            : owner.starts_with("self.") ? "self"
+                                                         : owner;
   std::string path = start + "." + name->second;
   return path.size() <= kLongest ? std::optional(std::move(path)) : std::nullopt;
 }
@@ -90,6 +90,10 @@ std::map<std::size_t, std::string> inline_texts(const Graph& graph) {
   Texts texts;
   collect(graph.body, graph, texts);
   return texts;
+}
+
+std::string short_name(const GraphValue& value) {
+  return value.name.substr(value.name.rfind('/') + 1);
 }
 
 std::string block_word(const GraphNode& node, std::size_t block) {

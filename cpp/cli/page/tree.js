@@ -86,7 +86,8 @@ class Tree {
         node.outputs.forEach((value) => this.hidden.set(value, node));
         continue;
       }
-      const path = relativePath(node.module, base);
+      // The module of a call is the one that is called.
+      const path = node.kind === "call" ? [] : relativePath(node.module, base);
       let common = 1;
       while (common < open.length && path[common - 1] === open[common].name) ++common;
       open.length = common;
@@ -120,7 +121,7 @@ class Tree {
     const block = node.blocks[0];
     const extra = node.inputs.length - block.inputs.length;
     block.inputs.forEach((value, index) => this.alias(value, node.inputs[index + extra]));
-    this.addBlock(block, item, commonModule(block));
+    this.addBlock(block, item, node.module);
     node.outputs.forEach((value, index) => this.alias(value, block.outputs[index]));
   }
 
@@ -300,26 +301,12 @@ function totalTime(block) {
   return total;
 }
 
-/** The module that all nodes of a called method belong to. */
-function commonModule(block) {
-  const paths = block.nodes.filter((node) => node.kind !== "constant")
-                    .map((node) => node.module.split("."));
-  if (paths.length === 0) return "";
-  const common = paths.reduce((left, right) => {
-    const end = left.findIndex((part, index) => part !== right[index]);
-    return end < 0 ? left : left.slice(0, end);
-  });
-  return common.join(".");
-}
-
 function nodeTitle(node) {
   if (node.kind === "call") {
-    const module = node.blocks.length > 0 ? commonModule(node.blocks[0]) : "";
     const name = node.attributes.name || node.operator;
-    const last = /[^.]*(\.\d+)?$/.exec(module)[0];
-    return last === "" || module === node.module ? name
-           : name === "forward"                  ? last
-                                                 : `${last}.${name}`;
+    const last = /[^.]*(\.\d+)?$/.exec(node.module)[0];
+    if (last === "") return name;
+    return name === "forward" ? last : `${last}.${name}`;
   }
   return node.operator.replace(/^(aten|prim)::/, "");
 }

@@ -57,7 +57,10 @@ class Inliner {
     }
     jit::Node* const before = call->prev();
     jit::Node* const after = call->next();
-    jit::inlineCallTo(call, &jit::toGraphFunction(callee), /*use_graph=*/true);
+    // The graph as it was recorded: LibTorch's other one has its own calls inlined already, and the
+    // modules that they belong to would be lost.
+    jit::GraphFunction& function = jit::toGraphFunction(callee);
+    jit::inlineCallTo(call, &function, function.graph().get());
     visit(before->next(), after, module);
   }
 
