@@ -118,6 +118,18 @@ def test_archive_gives_its_recorded_outputs(record):
     assert torchship.info(CORPUS / record["file"]).methods
 
 
+@pytest.mark.parametrize("record", POSITIVE, ids=lambda record: record["file"])
+def test_archive_shows_its_graphs(record):
+    """Every method at every stage, and what runs is described whole."""
+    model = torchship.load(CORPUS / record["file"])
+    for method in model.info.methods:
+        for stage in ("initial", "frozen", "optimized"):
+            graph = model.graph(stage, method=method.name)
+            assert (graph.stage, graph.method) == (stage, method.name)
+            assert str(graph)
+            assert len({value.name for value in graph.values}) == len(graph.values)
+
+
 @pytest.mark.parametrize("record", NEGATIVE, ids=lambda record: record["file"])
 def test_file_that_is_no_model_is_refused(record):
     path = CORPUS / record["file"]
