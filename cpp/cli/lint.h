@@ -19,8 +19,8 @@ struct LintCommand {
 /// Whether no finding is denied.
 bool run_lint(const LintCommand& options);
 
-/// The findings for people: each with its reason, its line, and what to do; then how many there are.
-/// `colour` puts the severities in colour.
+/// The findings for people: each with its reason, its line, and what to do; then how many there
+/// are. `colour` puts the severities in colour.
 std::string describe_findings(const std::vector<Finding>& findings, bool colour);
 
 }  // namespace torchship::cli

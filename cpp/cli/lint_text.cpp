@@ -30,8 +30,9 @@ std::string where(const Finding& finding) {
 }
 
 std::string describe(const Finding& finding, bool colour) {
-  std::string text = "\n" + paint(printable(finding.severity), colour_of(finding.severity), colour) +
-                     " " + paint(printable(finding.code), "1", colour);
+  const std::string& severity = finding.severity;
+  std::string text = "\n" + paint(printable(severity), colour_of(severity), colour) + " " +
+                     paint(printable(finding.code), "1", colour);
   const std::string place = where(finding);
   text += (place.empty() ? "" : "  " + printable(place)) + "\n";
   if (!finding.source.empty()) text += "    | " + printable(finding.source) + "\n";

@@ -65,7 +65,7 @@ def test_consumer_is_the_readmes():
     assert blocks("cmake") == [(CONSUMER / "CMakeLists.txt").read_text()]
 
 
-@pytest.mark.parametrize("command", ["run", "info", "check"])
+@pytest.mark.parametrize("command", ["run", "info", "check", "lint"])
 def test_console_blocks(command, toy_folder):
     (block,) = [b for b in blocks("console") if b.startswith(f"$ torchship {command} ")]
     line, _, wanted = block.partition("\n")

@@ -34,7 +34,7 @@ std::vector<Hit> find_baked_devices(const Subject& subject) {
   const bool examined = subject.info.manifest_version > 0;
   std::vector<Hit> hits;
   for (const Scope& scope : subject.scopes()) {
-    visit_live(*scope.graph->block(), [&](const jit::Node& node, bool) {
+    visit_live(*scope.graph->block(), [&](const jit::Node& node) {
       const auto device = known_device(argument(node, "device"));
       if (!device || makes_scalar(node) || makes_lengths(node)) return;
       const bool harmless = scope.training || (examined && device->is_cpu());

@@ -5,7 +5,7 @@
 
 namespace torchship {
 
-/// What brings an operator or class, for people: "torchvision (pip install torchvision)". Empty when
+/// The package that brings an operator or a class: "torchvision" for "torchvision::nms". Empty when
 /// it is not known.
 std::string library_of(std::string_view operator_name);
 

@@ -42,18 +42,16 @@ std::optional<bool> in_eval_mode(const jit::Value* value, int depth = 0) {
   return known_bool(value);
 }
 
-void visit_block(jit::Block& block, bool certain, int depth,
-                 const std::function<void(jit::Node&, bool)>& visit) {
+void visit_block(jit::Block& block, int depth, const std::function<void(jit::Node&)>& visit) {
   constexpr int kDeepestBlock = 1000;
   if (depth > kDeepestBlock) return;
   for (jit::Node* node : block.nodes()) {
-    visit(*node, certain);
-    if (node->kind() != c10::prim::If) {
-      for (jit::Block* inner : node->blocks()) visit_block(*inner, false, depth + 1, visit);
-    } else if (const std::optional<bool> condition = in_eval_mode(node->input(0))) {
-      visit_block(*node->blocks()[*condition ? 0 : 1], certain, depth + 1, visit);
-    } else {
-      for (jit::Block* inner : node->blocks()) visit_block(*inner, false, depth + 1, visit);
+    visit(*node);
+    const bool branches = node->kind() == c10::prim::If;
+    const auto condition = branches ? in_eval_mode(node->input(0)) : std::nullopt;
+    for (std::size_t i = 0; i < node->blocks().size(); ++i) {
+      const bool dead = condition && i != (*condition ? 0U : 1U);
+      if (!dead) visit_block(*node->blocks()[i], depth + 1, visit);
     }
   }
 }
@@ -102,8 +100,8 @@ std::optional<std::vector<std::optional<std::int64_t>>> known_sizes(const jit::V
   return sizes;
 }
 
-void visit_live(jit::Block& block, const std::function<void(jit::Node&, bool)>& visit) {
-  visit_block(block, true, 0, visit);
+void visit_live(jit::Block& block, const std::function<void(jit::Node&)>& visit) {
+  visit_block(block, 0, visit);
 }
 
 std::string name_of(const jit::Node& node) { return node.kind().toQualString(); }

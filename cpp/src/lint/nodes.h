@@ -24,11 +24,10 @@ std::optional<c10::Device> known_device(const torch::jit::Value* value);
 /// The items of a list: those that are constants have a value.
 std::optional<std::vector<std::optional<std::int64_t>>> known_sizes(const torch::jit::Value* value);
 
-/// Visits the nodes that may run in eval mode, blocks included: of an `if` whose condition is known,
-/// or that depends on `self.training`, the way that is taken. `certain` is false inside the others
-/// and inside loops.
+/// Visits the nodes that may run in eval mode, blocks included: of an `if` whose condition is
+/// known, or that depends on `self.training`, the way that is taken.
 void visit_live(torch::jit::Block& block,
-                const std::function<void(torch::jit::Node& node, bool certain)>& visit);
+                const std::function<void(torch::jit::Node& node)>& visit);
 
 /// "aten::linear"
 std::string name_of(const torch::jit::Node& node);

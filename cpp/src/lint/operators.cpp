@@ -36,8 +36,10 @@ std::string hint_for(const std::string& name) {
   if (name.starts_with("aten::")) {
     return "the file needs another version of LibTorch than this one";
   }
-  return (library.empty() ? "it comes from a library of the model's maker" : "it comes from " + library) +
-         "; load the library's shared object: --op-library FILE, or operator_libraries in LoadOptions";
+  const std::string origin = library.empty() ? "a library of the model's maker" : library;
+  return "it comes from " + origin +
+         "; load the library's shared object: --op-library FILE, or operator_libraries in "
+         "LoadOptions";
 }
 
 std::string message_for(const Missing& missing) {
@@ -93,7 +95,7 @@ std::vector<Hit> find_uncompilable(const Subject& subject) {
     hits.push_back(hit(make_finding(
         "uncompilable", used ? "error" : "note",
         "LibTorch cannot compile " + plain_class(unit.source.name) + ": " + unit.error,
-        used ? "save the model again with the torch that made it, or look for what the message names"
+        used ? "save the model again with the torch that made it"
              : "nothing: no part of the model uses it",
         places.empty() || places.front().empty() ? unit.source.name : places.front())));
   }

@@ -88,7 +88,7 @@ std::vector<Hit> find_double_precision(const Subject& subject) {
   add_tensors(subject, hits);
   add_constants(subject, hits);
   for (const Scope& scope : subject.scopes()) {
-    visit_live(*scope.graph->block(), [&](const jit::Node& node, bool) {
+    visit_live(*scope.graph->block(), [&](const jit::Node& node) {
       if (known_int(argument(node, "dtype")) != kDouble || makes_scalar(node)) return;
       hits.push_back(hit(subject, scope, node,
                          make_finding("double-precision", "warning",

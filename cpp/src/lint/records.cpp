@@ -58,8 +58,8 @@ std::vector<Hit> find_version_skew(const Subject& subject) {
   const auto writer = version_of(subject.info.producer.torch);
   if (writer && *writer > version_of(running_libtorch()).value_or(*writer)) {
     hits.push_back(hit(make_finding("version-skew", "warning",
-                                    "torch " + subject.info.producer.torch + " wrote the file, and this is " +
-                                        running_libtorch() +
+                                    "torch " + subject.info.producer.torch +
+                                        " wrote the file, and this is " + running_libtorch() +
                                         ": operators may be missing or mean something else",
                                     "run it with the torch that wrote it, or a newer one", place)));
   }

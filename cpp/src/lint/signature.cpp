@@ -16,7 +16,7 @@ class Needed {
  public:
   explicit Needed(jit::Graph& graph) {
     for (const jit::Value* output : graph.outputs()) need(output);
-    visit_live(*graph.block(), [&](const jit::Node& node, bool) {
+    visit_live(*graph.block(), [&](const jit::Node& node) {
       if (acts(node)) need_inputs(node);
     });
     while (!open_.empty()) {

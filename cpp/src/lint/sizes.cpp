@@ -46,13 +46,14 @@ bool all_known(const Sizes& sizes) {
                      [](const auto& size) { return size.has_value() && *size >= 0; });
 }
 
-/// Gives a tensor another shape whose first size is the batch's. Where every size is a number, so is
-/// the number of elements; with a size left open, a batch of one proves nothing.
+/// Gives a tensor another shape whose first size is the batch's. Where every size is a number, so
+/// is the number of elements; with a size left open, a batch of one proves nothing.
 bool reshapes(const jit::Node& node, const Dependents& from_inputs, std::int64_t batch) {
   const std::string name = name_of(node);
-  const bool is_view = name == "aten::view" || name == "aten::reshape" || name == "aten::_unsafe_view";
+  const bool is_reshape = name == "aten::reshape";
+  const bool is_view = is_reshape || name == "aten::view" || name == "aten::_unsafe_view";
   if ((!is_view && name != "aten::expand") || !from_inputs.contains(node.inputs()[0])) return false;
-  const auto sizes = known_sizes(argument(node, is_view && name == "aten::reshape" ? "shape" : "size"));
+  const auto sizes = known_sizes(argument(node, is_reshape ? "shape" : "size"));
   if (!sizes || sizes->size() < 2 || sizes->front() != batch) return false;
   return batch > 1 || (is_view && all_known(*sizes));
 }
@@ -80,7 +81,7 @@ bool creates(const jit::Node& node, std::int64_t batch) {
 bool meets_inputs(jit::Graph& graph, const jit::Node& node, const Dependents& from_inputs) {
   const Dependents made(graph, node);
   bool meets = false;
-  visit_live(*graph.block(), [&](const jit::Node& other, bool) {
+  visit_live(*graph.block(), [&](const jit::Node& other) {
     bool uses_made = false;
     bool uses_inputs = false;
     for (const jit::Value* value : other.inputs()) {
@@ -97,7 +98,7 @@ void look_at(const Subject& subject, const Scope& scope, std::int64_t batch,
   const Dependents from_inputs(*scope.graph);
   constexpr int kMostTried = 200;  // Each is one more walk through the graph.
   int tried = 0;
-  visit_live(*scope.graph->block(), [&](const jit::Node& node, bool) {
+  visit_live(*scope.graph->block(), [&](const jit::Node& node) {
     const bool candidate = creates(node, batch) || widens(node, from_inputs, batch);
     const bool fixed = reshapes(node, from_inputs, batch) ||
                        (candidate && ++tried <= kMostTried &&
@@ -108,8 +109,8 @@ void look_at(const Subject& subject, const Scope& scope, std::int64_t batch,
                                     name_of(node) + " has the batch size of the example, " +
                                         std::to_string(batch) +
                                         ", as a constant: other batches fail or give wrong results",
-                                    "use x.shape[0] without int(), range() or len(), and -1 for one "
-                                    "size of a view")));
+                                    "use x.shape[0] without int(), range() or len(), and -1 for "
+                                    "one size of a view")));
   });
 }
 

@@ -62,7 +62,7 @@ std::string changed_attribute(const jit::Node& node) {
 std::vector<Hit> find_random(const Subject& subject) {
   std::vector<Hit> hits;
   for (const Scope& scope : subject.scopes()) {
-    visit_live(*scope.graph->block(), [&](const jit::Node& node, bool) {
+    visit_live(*scope.graph->block(), [&](const jit::Node& node) {
       if (!draws_random_numbers(node) || asks_for_mode(node)) return;
       hits.push_back(
           hit(subject, scope, node,
@@ -79,7 +79,7 @@ std::vector<Hit> find_state_changes(const Subject& subject) {
   std::vector<Hit> hits;
   for (const Scope& scope : subject.scopes()) {
     if (scope.function == "__setstate__" || scope.function == "__init__") continue;
-    visit_live(*scope.graph->block(), [&](const jit::Node& node, bool) {
+    visit_live(*scope.graph->block(), [&](const jit::Node& node) {
       const std::string attribute = changed_attribute(node);
       // R torch's archives switch their mode themselves.
       if (attribute.empty() || attribute == "training") return;

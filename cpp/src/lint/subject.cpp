@@ -68,8 +68,8 @@ void inline_calls(jit::Graph& graph, bool methods) {
   }
 }
 
-/// Free functions are parts of the methods that call them: constants reach their operators then. Throws
-/// where functions call each other too often.
+/// Free functions are parts of the methods that call them: constants reach their operators then.
+/// Throws where functions call each other too often.
 std::shared_ptr<jit::Graph> graph_of(jit::Function& function) {
   require_inlinable(function);
   std::shared_ptr<jit::Graph> graph = jit::toGraphFunction(function).graph()->copy();
@@ -149,10 +149,14 @@ void Subject::find_scopes() {
   }
 }
 
-void Subject::reach(const std::string& method, bool training) {
+std::vector<jit::Function*> Subject::own_functions() const {
   const CompiledUnit* model = code.find(info.class_name);
+  return model != nullptr ? model->functions : std::vector<jit::Function*>();
+}
+
+void Subject::reach(const std::string& method, bool training) {
   std::deque<jit::Function*> open;
-  for (jit::Function* function : model != nullptr ? model->functions : std::vector<jit::Function*>()) {
+  for (jit::Function* function : own_functions()) {
     const bool hook = method == "forward" && info.find(function->name()) == nullptr;
     if (function->name() == method || hook) open.push_back(function);
   }
@@ -183,8 +187,7 @@ std::vector<std::string> Subject::places(const std::string& class_name) const {
 }
 
 std::shared_ptr<jit::Graph> Subject::inlined(const std::string& method) const {
-  const CompiledUnit* model = code.find(info.class_name);
-  for (jit::Function* function : model != nullptr ? model->functions : std::vector<jit::Function*>()) {
+  for (jit::Function* function : own_functions()) {
     if (function->name() != method) continue;
     require_inlinable(*function);
     std::shared_ptr<jit::Graph> graph = jit::toGraphFunction(*function).graph()->copy();

@@ -52,6 +52,8 @@ class Subject {
   void find_used();
   void find_scopes();
   void reach(const std::string& method, bool training);
+  /// The methods and hooks of the model itself.
+  std::vector<torch::jit::Function*> own_functions() const;
 
   std::map<std::string, std::vector<std::size_t>> by_class_;
   std::set<std::string> used_;

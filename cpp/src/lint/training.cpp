@@ -53,7 +53,7 @@ std::optional<Hit> saved_in_training_mode(const Subject& subject) {
 std::vector<Hit> find_train_mode(const Subject& subject) {
   std::vector<Hit> hits;
   for (const Scope& scope : subject.scopes()) {
-    visit_live(*scope.graph->block(), [&](const jit::Node& node, bool) {
+    visit_live(*scope.graph->block(), [&](const jit::Node& node) {
       const std::string what = training_behaviour(node);
       if (what.empty()) return;
       hits.push_back(hit(subject, scope, node,

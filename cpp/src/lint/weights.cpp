@@ -109,7 +109,8 @@ std::vector<Hit> find_unused_parameters(const Subject& subject) {
   for (const auto& [place, size] : unused.places()) {
     hits.push_back(hit(make_finding("unused-parameter", "note",
                                     "no code reads " + to_text(size) +
-                                        ": dead weight, or a sign that a part of the model was lost",
+                                        ": dead weight, or a sign that a part of the model was "
+                                        "lost",
                                     "leave it out of the module that is saved", place)));
   }
   return hits;
@@ -117,7 +118,7 @@ std::vector<Hit> find_unused_parameters(const Subject& subject) {
 
 std::vector<Hit> find_large_constants(const Subject& subject) {
   constexpr std::int64_t kLarge = 1 << 20;
-  constexpr std::size_t kMost = 3;  // More are one finding: a frozen model has all its weights there.
+  constexpr std::size_t kMost = 3;  // More are one finding: a frozen model has all weights there.
   const char* const hint = "register the tensor as a parameter or buffer of the module";
   const Pickle pickle(subject.file.read("constants.pkl"), subject.file.place("constants.pkl"));
   const auto& constants = pickle.root().children;

@@ -1,6 +1,7 @@
 #include "torchscript/code_units.h"
 
 #include <algorithm>
+#include <cctype>
 #include <map>
 #include <memory>
 
@@ -64,13 +65,20 @@ class Registry {
   std::map<std::string, bool> classes_;
 };
 
+bool starts_word(const std::string& text) {
+  return !text.empty() && (std::isalpha(static_cast<unsigned char>(text[0])) != 0 || text[0] == '_');
+}
+
 /// Reads one source token by token. A name is a chain of words with dots: `ops.torchvision.nms`,
 /// `torch.add`, `__torch__.net.Part`.
 class Scanner {
  public:
   Scanner(const std::shared_ptr<jit::Source>& source, std::string module, std::string record,
           Registry& registry)
-      : lexer_(source), module_(std::move(module)), record_(std::move(record)), registry_(registry) {}
+      : lexer_(source),
+        module_(std::move(module)),
+        record_(std::move(record)),
+        registry_(registry) {}
 
   std::vector<CodeUnit> scan() {
     int depth = 0;
@@ -114,9 +122,7 @@ class Scanner {
     while (lexer_.cur().kind == '.') {
       lexer_.next();
       const std::string word = lexer_.cur().text();
-      if (word.empty() || (std::isalpha(static_cast<unsigned char>(word[0])) == 0 && word[0] != '_')) {
-        break;
-      }
+      if (!starts_word(word)) break;
       words.push_back(word);  // Some operators are called like keywords.
       lexer_.next();
     }

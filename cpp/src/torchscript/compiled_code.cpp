@@ -62,7 +62,7 @@ class Dependencies {
  private:
   /// Depth first, with a stack of its own: chains of classes may be long.
   void visit(std::size_t start) {
-    std::vector<std::pair<std::size_t, std::size_t>> stack;  // A unit, and how many of its are done.
+    std::vector<std::pair<std::size_t, std::size_t>> stack;  // Unit, and how many uses are done.
     if (!std::exchange(visited_[start], true)) stack.emplace_back(start, 0);
     while (!stack.empty()) {
       auto& [unit, done] = stack.back();
@@ -193,7 +193,8 @@ std::vector<jit::Function*> functions_of(const CodeUnit& unit, const jit::Compil
   }
   std::vector<jit::Function*> functions;
   if (const c10::ClassTypePtr type = code.get_class(c10::QualifiedName(unit.name))) {
-    for (const auto& list : {type->methods(), type->getForwardPreHooks(), type->getForwardHooks()}) {
+    for (const auto& list :
+         {type->methods(), type->getForwardPreHooks(), type->getForwardHooks()}) {
       for (jit::Function* function : list) {
         if (function->isGraphFunction()) functions.push_back(function);
       }

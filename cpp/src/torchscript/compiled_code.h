@@ -31,9 +31,9 @@ struct CompiledUnit {
 /// All code of an archive, compiled so that it can be looked at. Nothing of the file is run, no
 /// weight is read, and no object is made: data.pkl is not touched, and constants have no bytes.
 ///
-/// Graphs carry the positions of the user's own source: user_line() works on their nodes. What needs
-/// operators that this process lacks, or what LibTorch refuses, does not keep the rest from being
-/// seen: classes fail one by one, and with each those that use it.
+/// Graphs carry the positions of the user's own source: user_line() works on their nodes. What
+/// needs operators that this process lacks, or what LibTorch refuses, does not keep the rest from
+/// being seen: classes fail one by one, and with each those that use it.
 class CompiledCode {
  public:
   /// `version` is the file format's, ModelInfo::format_version. Throws ArchiveError when

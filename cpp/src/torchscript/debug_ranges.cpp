@@ -36,8 +36,8 @@ struct Record {
   std::vector<Range> ranges;
 };
 
-/// Either ("FORMAT_WITH_STRING_TABLE", (text, ...), ((offset, range, tag), ...)) or, in the files of
-/// PyTorch before 1.10, ((offset, range), ...) or ((offset, tag, range), ...). A range is
+/// Either ("FORMAT_WITH_STRING_TABLE", (text, ...), ((offset, range, tag), ...)) or, in the files
+/// of PyTorch before 1.10, ((offset, range), ...) or ((offset, tag, range), ...). A range is
 /// (source, start, end); a source is ([texts], text of its name, line) or (text, name, line).
 class RecordReader {
  public:

@@ -22,6 +22,8 @@ constexpr std::array kAdvice = {
                                  "comes from a library such as torchvision or a custom extension"},
     Advice{"Unknown type name", "the model needs a class that this process does not have; it comes "
                                 "from a custom extension or another backend"},
+    Advice{"Class Namespace cannot be used",
+           "the model needs a class that this process does not have; torchship lint names it"},
     Advice{"have the same dtype", "convert the input to the dtype of the model's weights"},
     Advice{"expected scalar type", "convert the input to the dtype that the model expects"},
     Advice{"out of memory", "use a smaller batch, or free memory on the device"},

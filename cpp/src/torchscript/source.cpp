@@ -11,9 +11,11 @@
 namespace torchship {
 namespace {
 
+/// PyTorch's own, and the calls of whoever traced.
 bool is_torch_source(std::string_view path) {
   return path.find("packages/torch/") != std::string_view::npos ||
-         path.find("packages\\torch\\") != std::string_view::npos;
+         path.find("packages\\torch\\") != std::string_view::npos ||
+         path.find("packages/torchship/") != std::string_view::npos;
 }
 
 /// The place in `File "net.py", line 12` or, as the tracer writes it, `net.py(12): forward`.

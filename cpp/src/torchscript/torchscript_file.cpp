@@ -110,7 +110,8 @@ std::unique_ptr<const Engine> TorchScriptFile::load(const ModelInfo& info,
   return make_interpreter(load_module(zip_.file(), options.device), info, options);
 }
 
-std::vector<Finding> TorchScriptFile::lint(const ModelInfo& info, const LintOptions& options) const {
+std::vector<Finding> TorchScriptFile::lint(const ModelInfo& info,
+                                           const LintOptions& options) const {
   return lint_torchscript(*this, info, options);
 }
 

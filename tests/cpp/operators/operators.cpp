@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/mul.h>
+#include <torch/custom_class.h>
 #include <torch/library.h>
 
 namespace {
@@ -11,12 +12,12 @@ at::Tensor scale(const at::Tensor& x, double factor) { return x.mul(factor); }
 /// Keeps a number between calls.
 struct Counter : torch::CustomClassHolder {
   std::int64_t count = 0;
-  std::int64_t next() { return ++count; }
+  std::int64_t next(std::int64_t step) { return count += step; }
 };
 
 }  // namespace
 
 TORCH_LIBRARY(torchship_test, library) {
   library.def("scale(Tensor x, float factor) -> Tensor", &scale);
-  library.class_<Counter>("Counter").def(torch::init<>()).def("next", [](const c10::intrusive_ptr<Counter>& self) { return self->next(); });
+  library.class_<Counter>("Counter").def(torch::init<>()).def("next", &Counter::next);
 }
