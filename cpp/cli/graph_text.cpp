@@ -149,6 +149,7 @@ std::string described(const Graph& graph, const std::vector<std::size_t>& values
   std::string text;
   for (const std::size_t value : values) {
     const GraphValue& found = graph.values.at(value);
+    if (found.type.starts_with("__torch__.") && found.name.starts_with("self")) continue;
     text += (text.empty() ? "" : ", ") + found.name + ": " + type_text(found);
   }
   return text.empty() ? "none" : text;

@@ -25,8 +25,8 @@ const FAMILIES = [
     "norm", "linalg_norm", "native_", "dropout", "alpha_dropout", "feature_dropout", "renorm",
   ]],
   ["reduce", [
-    "max", "min", "avg_", "adaptive_", "fractional_", "lp_pool", "mean", "sum", "arg", "std", "var",
-    "prod", "cum", "any", "all", "topk", "sort", "logsumexp", "amax", "amin", "nll_",
+    "max", "min", "max_pool", "avg_", "adaptive_", "fractional_", "lp_pool", "mean", "sum", "arg",
+    "std", "var", "prod", "cum", "any", "all", "topk", "sort", "logsumexp", "amax", "amin", "nll_",
     "cross_entropy",
   ]],
   ["reshape", [

@@ -207,13 +207,13 @@ class Panel {
 
   passes() {
     const counts = (items, sign) =>
-        Object.entries(items).map(([name, count]) => `${sign}${shown(name)} ${count}`);
+        Object.entries(items).map(([name, count]) => `${sign}${count} ${shown(name)}`);
     const rows = this.tree.graph.passes.map((pass) => {
       const changes = element("div", "changes");
       const tell = (texts, look) =>
           changes.append(...texts.map((text) => element("span", look, text)));
-      tell(counts(pass.removed, "\u2212 "), "less");
-      tell(counts(pass.added, "+ "), "more");
+      tell(counts(pass.removed, "\u2212"), "less");
+      tell(counts(pass.added, "+"), "more");
       if (pass.constants_folded > 0) {
         changes.append(element("span", "", plural(pass.constants_folded, "constant") + " folded"));
       }
