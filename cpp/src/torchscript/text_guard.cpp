@@ -16,13 +16,16 @@ namespace {
 namespace jit = torch::jit;
 
 constexpr double kLongest = 16 << 20;
+constexpr double kNumber = 64;  ///< Characters of a number.
 constexpr double kEndless = std::numeric_limits<double>::infinity();
 
 /// Operators whose result is a text, by how long it can be.
 const std::set<std::string_view> kSums = {
     "add",   "lower", "upper", "swapcase", "capitalize", "title", "strip", "lstrip",
     "rstrip", "slice", "annotate", "unchecked_cast", "__getitem__"};
-const std::set<std::string_view> kProducts = {"replace", "join", "format", "percentFormat"};
+/// Each argument takes the place of one mark: a text as it is, a number as a few digits.
+const std::set<std::string_view> kFormats = {"format", "percentFormat"};
+const std::set<std::string_view> kProducts = {"replace", "join"};
 const std::set<std::string_view> kWidths = {"ljust", "rjust", "center", "zfill", "expandtabs"};
 const std::set<std::string_view> kNumbers = {"str", "hex", "oct", "bin", "chr"};
 
@@ -61,7 +64,7 @@ class TextMeter {
       case jit::TK_VAR: return variable(jit::Var(tree).name().name());
       case jit::TK_APPLY: return call(jit::Apply(tree));
       case '.': return attribute_;
-      case '%': return product(of(tree->trees()[0]), of(tree->trees()[1]));
+      case '%': return sum(tree->trees()) + (of(tree->trees()[0]) > 0 ? kNumber : 0);
       default: return sum(tree->trees());
     }
   }
@@ -87,8 +90,6 @@ class TextMeter {
     return length;
   }
 
-  static double product(double one, double other) { return one > 0 ? (1 + one) * (1 + other) : 0; }
-
   /// `torch.add(a, b)` as PyTorch writes it, and `a.replace(b, c)`.
   double call(const jit::Apply& apply) {
     const jit::TreeRef callee = apply.callee().tree();
@@ -107,7 +108,10 @@ class TextMeter {
       rest -= first;
     }
     const double texts = first + rest;
-    if (kNumbers.contains(name)) return texts + 64;
+    if (kNumbers.contains(name)) return texts + kNumber;
+    if (kFormats.contains(name)) {
+      return texts + kNumber * static_cast<double>(apply.inputs().size());
+    }
     if (kSums.contains(name)) return texts;
     if (kProducts.contains(name)) return (1 + first) * (1 + rest) - 1;
     if (kWidths.contains(name) && texts > 0) return texts * width(apply);
