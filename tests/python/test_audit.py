@@ -6,7 +6,7 @@ import pytest
 import torch
 import torchship
 from attacks import ATTACKS, honest, with_forward
-from support import check_message, cli, cli_json, legacy, scripted
+from support import check_failure, check_message, cli, cli_json, legacy, scripted
 from test_corpus import CORPUS, MANIFEST, POSITIVE
 from torch import Tensor, nn
 
@@ -218,6 +218,16 @@ def test_executable(tmp_path):
     report = cli("lint", path, "--audit", "--json")
     assert '"audit-operator"' in report.stdout
     assert cli_json("lint", honest(tmp_path), "--audit")["counts"]["error"] == 0
+
+
+def test_policy_of_the_executable(tmp_path):
+    plain = honest(tmp_path)
+    assert cli("graph", plain, "--policy", "strict").returncode == 0
+    path = ATTACKS["as_strided_as_method"].build(plain, tmp_path / "mark")
+    done = cli("graph", path, "--policy", "strict")
+    check_failure(done, 1, "refused by the strict policy", "audit-operator")
+    assert cli("graph", path).returncode == 0
+    check_failure(cli("graph", path, "--policy", "lax"), 2, "--policy")
 
 
 def test_attacks_act_where_the_file_is_trusted(tmp_path):
