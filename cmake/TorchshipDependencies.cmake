@@ -19,7 +19,7 @@ endif()
 find_package(LibTorch 2.11 REQUIRED)
 
 require_package(nlohmann_json DEBIAN nlohmann-json3-dev)
-if(TORCHSHIP_BUILD_CLI OR TORCHSHIP_BUILD_TESTS)
+if(TORCHSHIP_BUILD_CLI OR TORCHSHIP_BUILD_TESTS OR TORCHSHIP_BUILD_BENCHMARKS)
   require_package(CLI11 DEBIAN libcli11-dev)
 endif()
 if(TORCHSHIP_BUILD_TESTS)
