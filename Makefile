@@ -6,7 +6,8 @@ PYTHON ?= python3
 TORCH ?= 2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := $(shell find cpp cmake python tests/cpp -type f) CMakeLists.txt pyproject.toml LICENSE
+SOURCES := $(shell find benchmarks/*.cpp cpp cmake python tests/cpp -type f) \
+  benchmarks/CMakeLists.txt CMakeLists.txt pyproject.toml LICENSE
 BUILD := build/make
 
 .PHONY: demo test test-all fuzz lint clean
@@ -46,7 +47,8 @@ $(VENV)/.venv: requirements.txt .ci/setup
 $(VENV)/.built: $(VENV)/.venv $(SOURCES)
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pip install . --no-build-isolation --no-deps \
 	  --force-reinstall --quiet -C build-dir=$(BUILD) -C cmake.define.TORCHSHIP_BUILD_TESTS=ON \
-	  -C cmake.define.TORCHSHIP_WERROR=ON -C build.targets=all
+	  -C cmake.define.TORCHSHIP_BUILD_BENCHMARKS=ON -C cmake.define.TORCHSHIP_WERROR=ON \
+	  -C build.targets=all
 	touch $@
 
 clean:

@@ -125,17 +125,23 @@ def write_onnx(case: Case, path: Path) -> None:
     program.save(path, external_data=False)
 
 
-WRITERS = {".inputs.safetensors": write_inputs, ".pt": write_archive, ".onnx": write_onnx}
+WRITERS = {"pt": write_archive, "onnx": write_onnx}
 
 
-def build(folder: Path, cases: list[Case], console: Console) -> None:
+def writers_of(formats: list[str], console: Console) -> dict[str, Callable[[Case, Path], None]]:
+    writers = {".inputs.safetensors": write_inputs}
+    writers |= {f".{name}": WRITERS[name] for name in formats}
+    missing = [name for name in ("onnx", "onnxscript") if not find_spec(name)]
+    if ".onnx" in writers and missing:
+        del writers[".onnx"]
+        console.print(f"no .onnx files: pip install {' '.join(missing)}")
+    return writers
+
+
+def build(folder: Path, cases: list[Case], formats: list[str], console: Console) -> None:
     """Writes what is missing or older than its source."""
     folder.mkdir(parents=True, exist_ok=True)
-    writers = dict(WRITERS)
-    missing = [name for name in ("onnx", "onnxscript") if not find_spec(name)]
-    if missing:
-        del writers[".onnx"]
-        console.print(f"no .onnx files without {' and '.join(missing)}: pip install it")
+    writers = writers_of(formats, console)
     changed = max(Path(module).stat().st_mtime for module in (__file__, models.__file__))
     columns = (TextColumn("{task.description:<44}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console) as progress:
@@ -156,13 +162,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
     parser.add_argument("--cases", nargs="+", metavar="NAME", help="default: all")
+    parser.add_argument("--formats", nargs="+", choices=WRITERS, default=list(WRITERS))
     options = parser.parse_args()
     try:
         cases = chosen(options.cases)
     except ValueError as error:
         parser.error(str(error))
     torch.set_num_threads(1)
-    build(options.folder, cases, Console())
+    build(options.folder, cases, options.formats, Console())
 
 
 if __name__ == "__main__":

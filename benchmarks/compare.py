@@ -1,0 +1,210 @@
+"""torchship against stock LibTorch, ONNX Runtime and OpenVINO: `python benchmarks/compare.py`.
+
+Each way of running a case has a process of its own, and all take turns on the same cores; what
+counts is the ratio to stock within a round. benchmarks/README.md says what is measured and how.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from machine import machine
+from report import markdown, plot, print_tables
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
+from safetensors.numpy import load_file
+from worker import Setup, Worker, WorkerError
+
+STOCK = "stock"
+INPUTS = ".inputs.safetensors"
+RUNNER = Path(__file__).parents[1] / "build/make/benchmarks/benchmark_runner"
+TOLERANCE = {"rtol": 1e-3, "atol": 1e-4}  # atol is of the largest output.
+FRESH = ("load_seconds", "first_call_seconds", "resident_bytes", "private_bytes")
+WARM_UP_CALLS = 10  # Stock's profiling executor is steady after three.
+WARM_UP_SECONDS = 0.3
+TURNS = 20  # Rounds that --seconds is cut into.
+
+
+def quartiles(values: list[float]) -> dict[str, float]:
+    low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
+    return {"median": float(middle), "q1": float(low), "q3": float(high)}
+
+
+def difference(worker: Worker, expected: dict[str, np.ndarray]) -> float:
+    """The largest difference to the eager outputs, of the largest of them. Raises WorkerError when
+    the outputs are others."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "outputs.safetensors"
+        worker.ask(f"outputs {file}")
+        found = load_file(file)
+    if {k: v.shape for k, v in found.items()} != {k: v.shape for k, v in expected.items()}:
+        raise WorkerError("disagrees with the eager model: outputs of other numbers or shapes")
+    worst = 0.0
+    for name, array in expected.items():
+        scale = max(float(np.abs(array).max()), 1e-30)
+        apart = float(np.abs(found[name] - array).max()) / scale
+        atol = TOLERANCE["atol"] * scale
+        if not np.allclose(found[name], array, rtol=TOLERANCE["rtol"], atol=atol):
+            raise WorkerError(f"disagrees with the eager model: {name} differs by {apart:.2g}")
+        worst = max(worst, apart)
+    return worst
+
+
+def expected_outputs(case: str, setup: Setup) -> dict[str, np.ndarray]:
+    tensors = load_file(setup.folder / f"{case}{INPUTS}")
+    return {name: array for name, array in tensors.items() if name.startswith("output.")}
+
+
+def start(way: str, case: str, setup: Setup, stack: contextlib.ExitStack) -> tuple[Worker, float]:
+    """A worker whose outputs are right, and how far they are off."""
+    worker = stack.enter_context(Worker(way, case, setup))
+    worker.ask("first")
+    return worker, difference(worker, expected_outputs(case, setup))
+
+
+def warm_up(worker: Worker) -> float:
+    """Calls until steady; returns the seconds of one call."""
+    begun = time.monotonic()
+    while True:
+        seconds = worker.ask(f"call {WARM_UP_CALLS}")["seconds"]
+        if time.monotonic() - begun > WARM_UP_SECONDS:
+            return statistics.median(seconds)
+
+
+def steady_rounds(workers: dict[str, Worker], setup: Setup, seconds: float) -> dict[str, list]:
+    """Seconds per call of each way in each round. Every round begins with another way."""
+    each = {way: warm_up(worker) for way, worker in workers.items()}
+    turn = seconds / TURNS / len(workers)
+    rounds: dict[str, list[float]] = {way: [] for way in workers}
+    order = list(workers)
+    begun = time.monotonic()
+    while time.monotonic() - begun < seconds or len(rounds[order[0]]) < 3:
+        for way in order:
+            calls = max(2, int(turn / each[way]))
+            rounds[way].append(statistics.median(workers[way].ask(f"call {calls}")["seconds"]))
+            if setup.threads > 1:
+                time.sleep(0.02)  # Threads that wait for work spin for a while.
+        order.append(order.pop(0))
+    return rounds
+
+
+def starts(ways: list[str], case: str, setup: Setup, count: int) -> dict[str, list[dict]]:
+    """Load, first call and memory of fresh processes, one at a time and in turn. All files are in
+    the page cache by now."""
+    found: dict[str, list[dict]] = {way: [] for way in ways}
+    for turn in range(count):
+        shift = turn % len(ways)
+        for way in ways[shift:] + ways[:shift]:
+            with Worker(way, case, setup) as worker:
+                first = worker.ask("first")
+                worker.ask("call 3")
+                found[way].append(first | worker.ask("memory"))
+    return found
+
+
+def measure(case: str, ways: list[str], setup: Setup, options: argparse.Namespace) -> dict:
+    """One entry of `results`: a case with its ways, and those that were refused."""
+    refused: dict[str, str] = {}
+    workers: dict[str, Worker] = {}
+    entry: dict[str, Any] = {"case": case, "threads": setup.threads, "ways": {}, "refused": refused}
+    with contextlib.ExitStack() as stack:
+        for way in ways:
+            try:
+                workers[way], apart = start(way, case, setup, stack)
+                entry["ways"][way] = {"difference": apart}
+            except WorkerError as error:
+                refused[way] = str(error)
+        if not workers:
+            return entry
+        rounds = steady_rounds(workers, setup, options.seconds)
+    fresh = starts(list(workers), case, setup, options.starts)
+    for way, times in rounds.items():
+        found = entry["ways"][way]
+        found["steady_seconds"] = quartiles(times) | {"rounds": len(times)}
+        if STOCK in rounds:
+            pairs = zip(times, rounds[STOCK], strict=True)
+            found["ratio"] = quartiles([own / stock for own, stock in pairs])
+        for key in FRESH:
+            found[key] = quartiles([answer[key] for answer in fresh[way]])
+    return entry
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--suite", type=Path, default=Path("build/suite"), metavar="FOLDER")
+    parser.add_argument("--runner", type=Path, default=RUNNER, help="benchmark_runner")
+    parser.add_argument("--cases", nargs="+", metavar="NAME", help="default: all of the folder")
+    parser.add_argument("--engines", nargs="*", default=["interpreter"], help="of torchship")
+    parser.add_argument("--peers", nargs="*", default=["onnxruntime", "openvino"])
+    parser.add_argument("--threads", nargs="+", type=int, default=[1], metavar="N")
+    parser.add_argument("--seconds", type=float, default=10, help="of steady calls, for each case")
+    parser.add_argument("--starts", type=int, default=5, help="fresh processes for each way")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="a picture: .svg or .png")
+    parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
+    options = parser.parse_args()
+    there = sorted(path.name.removesuffix(INPUTS) for path in options.suite.glob(f"*{INPUTS}"))
+    missing = [name for name in options.cases or () if name not in there]
+    if not there or missing:
+        what = f"no case '{missing[0]}'" if there else "no cases"
+        parser.error(f"{what} in {options.suite}; write them with benchmarks/suite.py")
+    if not options.runner.exists():
+        parser.error(
+            f"{options.runner} is missing: cmake -DTORCHSHIP_BUILD_BENCHMARKS=ON, build "
+            "benchmark_runner"
+        )
+    known = {"onnxruntime", "openvino"}
+    if wrong := [peer for peer in options.peers if peer not in known]:
+        parser.error(f"peer '{wrong[0]}' is not one of: {', '.join(sorted(known))}")
+    most = len(os.sched_getaffinity(0))
+    if not all(1 <= threads <= most for threads in options.threads):
+        parser.error(f"--threads goes from 1 to {most} here")
+    if options.seconds <= 0 or options.starts < 1:
+        parser.error("--seconds and --starts must be positive")
+    options.cases = options.cases or there
+    return options
+
+
+def run(options: argparse.Namespace, console: Console) -> list[dict]:
+    ways = [STOCK, *(f"torchship:{engine}" for engine in options.engines), *options.peers]
+    cores = sorted(os.sched_getaffinity(0))
+    results = []
+    columns = (TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, refresh_per_second=1) as progress:
+        task = progress.add_task("")
+        for threads in options.threads:
+            # The last cores: the first ones have the system's own work.
+            setup = Setup(options.suite, options.runner, threads, cores[-threads:])
+            for case in options.cases:
+                progress.update(task, description=escape(f"{case}, threads {threads}"))
+                results.append(measure(case, ways, setup, options))
+    return results
+
+
+def main() -> int:
+    options = parse()
+    results = run(options, Console(stderr=True))
+    document = {"machine": machine(), "results": results}
+    if options.json:
+        options.json.write_text(json.dumps(document, indent=2) + "\n")
+    if options.markdown:
+        print(markdown(document))
+    else:
+        print_tables(document, Console())
+    if options.plot and (problem := plot(document, options.plot)):
+        print(problem, file=sys.stderr)
+        return 1
+    return 0 if any(entry["ways"] for entry in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
