@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from safetensors.numpy import load_file
-from worker import Setup, Worker, WorkerError
+from worker import PACKAGES, Setup, Worker, WorkerError
 
 STOCK = "stock"
 INPUTS = ".inputs.safetensors"
@@ -31,7 +31,7 @@ TOLERANCE = {"rtol": 1e-3, "atol": 1e-4}  # atol is of the largest output.
 FRESH = ("load_seconds", "first_call_seconds", "resident_bytes", "private_bytes")
 WARM_UP_CALLS = 10  # Stock's profiling executor is steady after three.
 WARM_UP_SECONDS = 0.3
-TURNS = 20  # Rounds that --seconds is cut into.
+ROUNDS = 8  # For each set of processes.
 
 
 def quartiles(values: list[float]) -> dict[str, float]:
@@ -39,24 +39,22 @@ def quartiles(values: list[float]) -> dict[str, float]:
     return {"median": float(middle), "q1": float(low), "q3": float(high)}
 
 
-def difference(worker: Worker, expected: dict[str, np.ndarray]) -> float:
-    """The largest difference to the eager outputs, of the largest of them. Raises WorkerError when
-    the outputs are others."""
+def require_outputs(worker: Worker, expected: dict[str, np.ndarray]) -> None:
+    """Raises WorkerError when the worker's outputs are not those of the eager model."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "outputs.safetensors"
         worker.ask(f"outputs {file}")
         found = load_file(file)
     if {k: v.shape for k, v in found.items()} != {k: v.shape for k, v in expected.items()}:
         raise WorkerError("disagrees with the eager model: outputs of other numbers or shapes")
-    worst = 0.0
     for name, array in expected.items():
-        scale = max(float(np.abs(array).max()), 1e-30)
-        apart = float(np.abs(found[name] - array).max()) / scale
+        scale = float(np.abs(array).max())
+        apart = float(np.abs(found[name] - array).max()) / max(scale, 1e-30)
         atol = TOLERANCE["atol"] * scale
         if not np.allclose(found[name], array, rtol=TOLERANCE["rtol"], atol=atol):
-            raise WorkerError(f"disagrees with the eager model: {name} differs by {apart:.2g}")
-        worst = max(worst, apart)
-    return worst
+            raise WorkerError(
+                f"disagrees with the eager model: {name} is off by {apart:.2g} of its largest value"
+            )
 
 
 def expected_outputs(case: str, setup: Setup) -> dict[str, np.ndarray]:
@@ -64,36 +62,55 @@ def expected_outputs(case: str, setup: Setup) -> dict[str, np.ndarray]:
     return {name: array for name, array in tensors.items() if name.startswith("output.")}
 
 
-def start(way: str, case: str, setup: Setup, stack: contextlib.ExitStack) -> tuple[Worker, float]:
-    """A worker whose outputs are right, and how far they are off."""
-    worker = stack.enter_context(Worker(way, case, setup))
-    worker.ask("first")
-    return worker, difference(worker, expected_outputs(case, setup))
+def refusal(way: str, case: str, setup: Setup) -> str | None:
+    """Why a way is not to be timed: it does not run, or its outputs are wrong."""
+    try:
+        with Worker(way, case, setup) as worker:
+            worker.ask("first")
+            require_outputs(worker, expected_outputs(case, setup))
+    except WorkerError as error:
+        return str(error)
+    return None
 
 
-def warm_up(worker: Worker) -> float:
-    """Calls until steady; returns the seconds of one call."""
+def warm_up(worker: Worker, most: float) -> float:
+    """Calls until steady, for `most` seconds or fewer; returns the seconds of one call."""
     begun = time.monotonic()
     while True:
         seconds = worker.ask(f"call {WARM_UP_CALLS}")["seconds"]
-        if time.monotonic() - begun > WARM_UP_SECONDS:
+        if time.monotonic() - begun > min(most, WARM_UP_SECONDS):
             return statistics.median(seconds)
 
 
-def steady_rounds(workers: dict[str, Worker], setup: Setup, seconds: float) -> dict[str, list]:
+def take_turns(workers: dict[str, Worker], setup: Setup, seconds: float) -> dict[str, list]:
     """Seconds per call of each way in each round. Every round begins with another way."""
-    each = {way: warm_up(worker) for way, worker in workers.items()}
-    turn = seconds / TURNS / len(workers)
+    each = {way: warm_up(worker, seconds) for way, worker in workers.items()}
     rounds: dict[str, list[float]] = {way: [] for way in workers}
+    turn = seconds / ROUNDS / len(workers)
     order = list(workers)
     begun = time.monotonic()
-    while time.monotonic() - begun < seconds or len(rounds[order[0]]) < 3:
+    while time.monotonic() - begun < seconds or len(rounds[order[0]]) < 2:
         for way in order:
             calls = max(2, int(turn / each[way]))
             rounds[way].append(statistics.median(workers[way].ask(f"call {calls}")["seconds"]))
             if setup.threads > 1:
                 time.sleep(0.02)  # Threads that wait for work spin for a while.
         order.append(order.pop(0))
+    return rounds
+
+
+def steady(ways: list[str], case: str, setup: Setup, options: argparse.Namespace) -> dict:
+    """The rounds of several sets of processes: where a process has its memory is chance, and worth
+    some percent for as long as it lives."""
+    rounds: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(options.processes):
+        with contextlib.ExitStack() as stack:
+            workers = {way: stack.enter_context(Worker(way, case, setup)) for way in ways}
+            for worker in workers.values():
+                worker.ask("first")
+            found = take_turns(workers, setup, options.seconds / options.processes)
+        for way in ways:
+            rounds[way] += found[way]
     return rounds
 
 
@@ -113,23 +130,16 @@ def starts(ways: list[str], case: str, setup: Setup, count: int) -> dict[str, li
 
 def measure(case: str, ways: list[str], setup: Setup, options: argparse.Namespace) -> dict:
     """One entry of `results`: a case with its ways, and those that were refused."""
-    refused: dict[str, str] = {}
-    workers: dict[str, Worker] = {}
+    tried = {way: refusal(way, case, setup) for way in ways}
+    ways = [way for way, reason in tried.items() if reason is None]
+    refused = {way: reason for way, reason in tried.items() if reason is not None}
     entry: dict[str, Any] = {"case": case, "threads": setup.threads, "ways": {}, "refused": refused}
-    with contextlib.ExitStack() as stack:
-        for way in ways:
-            try:
-                workers[way], apart = start(way, case, setup, stack)
-                entry["ways"][way] = {"difference": apart}
-            except WorkerError as error:
-                refused[way] = str(error)
-        if not workers:
-            return entry
-        rounds = steady_rounds(workers, setup, options.seconds)
-    fresh = starts(list(workers), case, setup, options.starts)
+    if not ways:
+        return entry
+    rounds = steady(ways, case, setup, options)
+    fresh = starts(ways, case, setup, options.processes)
     for way, times in rounds.items():
-        found = entry["ways"][way]
-        found["steady_seconds"] = quartiles(times) | {"rounds": len(times)}
+        found = entry["ways"][way] = {"rounds": len(times), "steady_seconds": quartiles(times)}
         if STOCK in rounds:
             pairs = zip(times, rounds[STOCK], strict=True)
             found["ratio"] = quartiles([own / stock for own, stock in pairs])
@@ -138,38 +148,48 @@ def measure(case: str, ways: list[str], setup: Setup, options: argparse.Namespac
     return entry
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--suite", type=Path, default=Path("build/suite"), metavar="FOLDER")
-    parser.add_argument("--runner", type=Path, default=RUNNER, help="benchmark_runner")
-    parser.add_argument("--cases", nargs="+", metavar="NAME", help="default: all of the folder")
-    parser.add_argument("--engines", nargs="*", default=["interpreter"], help="of torchship")
-    parser.add_argument("--peers", nargs="*", default=["onnxruntime", "openvino"])
-    parser.add_argument("--threads", nargs="+", type=int, default=[1], metavar="N")
-    parser.add_argument("--seconds", type=float, default=10, help="of steady calls, for each case")
-    parser.add_argument("--starts", type=int, default=5, help="fresh processes for each way")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="a picture: .svg or .png")
-    parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
-    options = parser.parse_args()
-    there = sorted(path.name.removesuffix(INPUTS) for path in options.suite.glob(f"*{INPUTS}"))
-    missing = [name for name in options.cases or () if name not in there]
-    if not there or missing:
-        what = f"no case '{missing[0]}'" if there else "no cases"
-        parser.error(f"{what} in {options.suite}; write them with benchmarks/suite.py")
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    made.add_argument("--suite", type=Path, default=Path("build/suite"), metavar="FOLDER")
+    made.add_argument("--runner", type=Path, default=RUNNER, help="benchmark_runner")
+    made.add_argument("--cases", nargs="+", metavar="NAME", help="default: all of the folder")
+    made.add_argument("--engines", nargs="*", default=["interpreter"], help="of torchship")
+    made.add_argument("--peers", nargs="*", default=list(PACKAGES), choices=list(PACKAGES))
+    made.add_argument("--threads", nargs="+", type=int, default=[1], metavar="N")
+    made.add_argument("--seconds", type=float, default=10, help="of steady calls, for each case")
+    made.add_argument("--processes", type=int, default=5, help="of each way, one after another")
+    made.add_argument("--json", type=Path, metavar="FILE")
+    made.add_argument("--plot", type=Path, metavar="FILE", help="a picture: .svg or .png")
+    made.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
+    return made
+
+
+def problem_of(options: argparse.Namespace, there: list[str]) -> str | None:
+    """What is wrong with the options, in a line."""
+    if missing := [name for name in options.cases or () if name not in there]:
+        return f"no case '{missing[0]}' in {options.suite}; write it with benchmarks/suite.py"
+    if not there:
+        return f"no cases in {options.suite}; write them with benchmarks/suite.py"
     if not options.runner.exists():
-        parser.error(
-            f"{options.runner} is missing: cmake -DTORCHSHIP_BUILD_BENCHMARKS=ON, build "
-            "benchmark_runner"
+        return (
+            f"{options.runner} is missing: build the target benchmark_runner with "
+            "-DTORCHSHIP_BUILD_BENCHMARKS=ON"
         )
-    known = {"onnxruntime", "openvino"}
-    if wrong := [peer for peer in options.peers if peer not in known]:
-        parser.error(f"peer '{wrong[0]}' is not one of: {', '.join(sorted(known))}")
     most = len(os.sched_getaffinity(0))
     if not all(1 <= threads <= most for threads in options.threads):
-        parser.error(f"--threads goes from 1 to {most} here")
-    if options.seconds <= 0 or options.starts < 1:
-        parser.error("--seconds and --starts must be positive")
+        return f"--threads goes from 1 to {most} here"
+    if not options.seconds > 0 or options.processes < 1:
+        return "--seconds and --processes must be positive"
+    return None
+
+
+def parse() -> argparse.Namespace:
+    made = parser()
+    options = made.parse_args()
+    there = sorted(path.name.removesuffix(INPUTS) for path in options.suite.glob(f"*{INPUTS}"))
+    there = [name for name in there if not name.startswith("partial.")]
+    if problem := problem_of(options, there):
+        made.error(problem)
     options.cases = options.cases or there
     return options
 

@@ -33,7 +33,7 @@ def runner(suite: Path, *commands: str, way: str = "stock", **replaced: object):
 
 
 def compare(suite: Path, *options: object) -> subprocess.CompletedProcess:
-    short = ("--seconds", 0.1, "--starts", 1, "--suite", suite, "--runner", RUNNER)
+    short = ("--seconds", 0.1, "--processes", 1, "--suite", suite, "--runner", RUNNER)
     return run(sys.executable, BENCHMARKS / "compare.py", *short, *options)
 
 
@@ -46,32 +46,32 @@ def suite(tmp_path_factory) -> Path:
 
 
 def test_compare(suite, tmp_path):
-    done = compare(suite, "--peers", "--json", tmp_path / "found.json")
+    ways = ("--peers", "--engines", "interpreter", "nonsense", "--processes", 2)
+    done = compare(suite, *ways, "--json", tmp_path / "found.json", "--markdown")
     assert done.returncode == 0, done.stderr
     document = json.loads((tmp_path / "found.json").read_text())
     assert document["machine"]["versions"]["torch"]
     (entry,) = document["results"]
-    assert (entry["case"], entry["threads"], entry["refused"]) == (CASE, 1, {})
+    assert (entry["case"], entry["threads"]) == (CASE, 1)
+    assert "'nonsense' is not one of" in entry["refused"].pop("torchship:nonsense")
+    assert entry["refused"] == {}
     assert list(entry["ways"]) == ["stock", OURS]
     for found in entry["ways"].values():
-        assert found["steady_seconds"]["rounds"] >= 3
+        assert found["rounds"] >= 4
         for key in ("steady_seconds", "ratio", "load_seconds", "first_call_seconds"):
             assert 0 < found[key]["q1"] <= found[key]["median"] <= found[key]["q3"]
         assert 0 < found["private_bytes"]["median"] <= found["resident_bytes"]["median"]
-        assert found["difference"] < 1e-5
     assert entry["ways"]["stock"]["ratio"]["median"] == 1
     assert 1e-7 < entry["ways"][OURS]["steady_seconds"]["median"] < 0.1
-    assert CASE in done.stdout and OURS in done.stdout
+    check_markdown(done.stdout.splitlines())
 
 
-def test_markdown_and_a_way_that_is_not_there(suite):
-    done = compare(suite, "--peers", "--engines", "interpreter", "nonsense", "--markdown")
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert len({line.count("|") for line in lines if line.startswith("|")}) == 1
+def check_markdown(lines: list[str]) -> None:
+    table = [line for line in lines if line.startswith("|")]
+    assert len({line.count("|") for line in table}) == 1
+    assert table[2].startswith(f"| {CASE} | stock | ") and table[3].startswith(f"|  | {OURS} | ")
     (refused,) = [line for line in lines if line.startswith("- ")]
     assert refused.startswith(f"- torchship:nonsense not timed on {CASE}: ")
-    assert "'nonsense' is not one of" in refused
 
 
 def test_ways_that_disagree_are_reported_and_not_timed(suite, tmp_path):
@@ -85,7 +85,7 @@ def test_ways_that_disagree_are_reported_and_not_timed(suite, tmp_path):
     assert entry["ways"] == {}
     assert set(entry["refused"]) == {"stock", OURS}
     for reason in entry["refused"].values():
-        assert reason.startswith("disagrees with the eager model: output.0 differs by 0.0")
+        assert reason.startswith("disagrees with the eager model: output.0 is off by 0.0")
 
 
 def test_compare_without_a_suite(tmp_path):
@@ -109,8 +109,7 @@ def test_runner(suite, tmp_path, way):
     assert load_file(file)["output.0"].allclose(expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("way", ["stock", "torchship"])
-@pytest.mark.parametrize("what", ["archive", "inputs"])
+@pytest.mark.parametrize(("way", "what"), [("stock", "archive"), ("torchship", "inputs")])
 def test_runner_without_a_file(suite, tmp_path, way, what):
     done = runner(suite, "first", way=way, **{what: tmp_path / "nothing.pt"})
     assert (done.returncode, done.stdout) == (1, "")
@@ -118,7 +117,7 @@ def test_runner_without_a_file(suite, tmp_path, way, what):
     assert line.startswith("benchmark_runner: error: ") and "nothing.pt" in line
 
 
-@pytest.mark.parametrize("command", ["call 1", "call 0", "call x", "nonsense"])
+@pytest.mark.parametrize("command", ["call 1", "call 0", "nonsense"])
 def test_runner_with_a_wrong_command(suite, command):
     loaded = [] if command == "call 1" else ["first"]
     done = runner(suite, *loaded, command)
