@@ -119,7 +119,7 @@ def _draw(panel: Any, entries: list[dict[str, Any]]) -> None:
     ways = [way for way in dict.fromkeys(w for e in entries for w in e["ways"]) if way != "stock"]
     height = 0.8 / max(len(ways), 1)
     for index, way in enumerate(ways):
-        found = [(i, e["ways"][way].get("ratio")) for i, e in enumerate(entries) if way in e["ways"]]
+        found = [(i, e["ways"].get(way, {}).get("ratio")) for i, e in enumerate(entries)]
         known = [(i, ratio) for i, ratio in found if ratio]
         middle = [ratio["median"] for _, ratio in known]
         spread = [

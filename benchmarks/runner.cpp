@@ -2,8 +2,8 @@
 //
 //   benchmark_runner --way stock|torchship[:ENGINE] --archive FILE --inputs FILE.safetensors
 //
-// One command a line on standard input, one JSON object a line on standard output; what fails is one
-// line on standard error and exit status 1.
+// One command a line on standard input, one JSON object a line on standard output; what fails is
+// one line on standard error and exit status 1.
 
 #include <algorithm>
 #include <chrono>

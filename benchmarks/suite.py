@@ -2,7 +2,7 @@
 
 Writes for each case `NAME.pt` (torchship.trace), `NAME.onnx` (torch.onnx) and
 `NAME.inputs.safetensors`: the inputs, and the outputs of the eager model. Nothing is trained;
-weights come from fixed seeds. What is there already, and newer than this script and its models, stays.
+weights come from fixed seeds. What is there already, and newer than the scripts, stays.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-import models
+import networks
 import torch
 import torchship
 from rich.console import Console
@@ -45,15 +45,15 @@ class Case:
 
 CASES = [
     Case("one_operator", nn.ReLU, (1,)),
-    Case("seed_mlp_1", models.seed_mlp, (1, 3)),
-    Case("seed_mlp_1024", models.seed_mlp, (1024, 3)),
-    Case("pointwise", models.Pointwise, (1024, 1024)),
-    Case("mlp_8", models.mlp, (8, 512)),
-    Case("lstm", models.Lstm, (1, 50, 64)),
-    Case("mobilenet_v3", models.MobileNetV3, (1, 3, 224, 224)),
-    Case("resnet18", models.ResNet18, (1, 3, 224, 224)),
-    Case("transformer_64", models.transformer, (1, 64, 384)),
-    Case("transformer_256", models.transformer, (1, 256, 384)),
+    Case("seed_mlp_1", networks.seed_mlp, (1, 3)),
+    Case("seed_mlp_1024", networks.seed_mlp, (1024, 3)),
+    Case("pointwise", networks.Pointwise, (1024, 1024)),
+    Case("mlp_8", networks.mlp, (8, 512)),
+    Case("lstm", networks.Lstm, (1, 50, 64)),
+    Case("mobilenet_v3", networks.MobileNetV3, (1, 3, 224, 224)),
+    Case("resnet18", networks.ResNet18, (1, 3, 224, 224)),
+    Case("transformer_64", networks.transformer, (1, 64, 384)),
+    Case("transformer_256", networks.transformer, (1, 256, 384)),
 ]
 
 
@@ -142,7 +142,7 @@ def build(folder: Path, cases: list[Case], formats: list[str], console: Console)
     """Writes what is missing or older than its source."""
     folder.mkdir(parents=True, exist_ok=True)
     writers = writers_of(formats, console)
-    changed = max(Path(module).stat().st_mtime for module in (__file__, models.__file__))
+    changed = max(Path(module).stat().st_mtime for module in (__file__, networks.__file__))
     columns = (TextColumn("{task.description:<44}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("", total=len(cases) * len(writers))

@@ -120,7 +120,14 @@ class InvertedResidual(nn.Module):
     """Widen, convolve each channel alone, weigh the channels, narrow."""
 
     def __init__(
-        self, inputs: int, kernel: int, inner: int, outputs: int, excite: bool, hard: bool, stride: int
+        self,
+        inputs: int,
+        kernel: int,
+        inner: int,
+        outputs: int,
+        excite: bool,
+        hard: bool,
+        stride: int,
     ) -> None:
         super().__init__()
         activation = nn.Hardswish if hard else nn.ReLU
