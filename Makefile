@@ -43,12 +43,14 @@ $(VENV)/.venv: requirements.txt .ci/setup
 	bash .ci/setup "$(PYTHON)" "$(VENV)" "$(TORCH)"
 	touch $@
 
-# The package is built without isolation, so that a second build compiles only what changed.
+# The package is built without isolation, so that a second build compiles only what changed. The pip of
+# Debian 12 does not know the short form of --config-settings.
 $(VENV)/.built: $(VENV)/.venv $(SOURCES)
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pip install . --no-build-isolation --no-deps \
-	  --force-reinstall --quiet -C build-dir=$(BUILD) -C cmake.define.TORCHSHIP_BUILD_TESTS=ON \
-	  -C cmake.define.TORCHSHIP_BUILD_BENCHMARKS=ON -C cmake.define.TORCHSHIP_WERROR=ON \
-	  -C build.targets=all
+	  --force-reinstall --quiet --config-settings=build-dir=$(BUILD) \
+	  --config-settings=cmake.define.TORCHSHIP_BUILD_TESTS=ON \
+	  --config-settings=cmake.define.TORCHSHIP_BUILD_BENCHMARKS=ON \
+	  --config-settings=cmake.define.TORCHSHIP_WERROR=ON --config-settings=build.targets=all
 	touch $@
 
 clean:
