@@ -5,19 +5,6 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 
-def seed_mlp() -> nn.Module:
-    """The example of the article "torch without R"."""
-    return nn.Sequential(
-        nn.Linear(3, 8),
-        nn.ReLU(),
-        nn.Dropout(0.2),
-        nn.Linear(8, 16),
-        nn.ReLU(),
-        nn.Dropout(0.2),
-        nn.Linear(16, 1),
-    )
-
-
 def mlp() -> nn.Module:
     return nn.Sequential(
         nn.Linear(512, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 10)

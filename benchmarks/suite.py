@@ -7,6 +7,7 @@ weights come from fixed seeds. What is there already, and newer than the scripts
 
 import argparse
 import logging
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from safetensors.torch import save_file
 from torch import Tensor, nn
+
+sys.path.append(str(Path(__file__).parents[1] / "models"))
+
+import toy_mlp  # noqa: E402
 
 FOLDER = Path("build/suite")
 SMALLEST_NORMAL = torch.finfo(torch.float32).tiny
@@ -45,8 +50,8 @@ class Case:
 
 CASES = [
     Case("one_operator", nn.ReLU, (1,)),
-    Case("seed_mlp_1", networks.seed_mlp, (1, 3)),
-    Case("seed_mlp_1024", networks.seed_mlp, (1024, 3)),
+    Case("seed_mlp_1", toy_mlp.build, (1, 3)),
+    Case("seed_mlp_1024", toy_mlp.build, (1024, 3)),
     Case("pointwise", networks.Pointwise, (1024, 1024)),
     Case("mlp_8", networks.mlp, (8, 512)),
     Case("lstm", networks.Lstm, (1, 50, 64)),
@@ -142,7 +147,8 @@ def build(folder: Path, cases: list[Case], formats: list[str], console: Console)
     """Writes what is missing or older than its source."""
     folder.mkdir(parents=True, exist_ok=True)
     writers = writers_of(formats, console)
-    changed = max(Path(module).stat().st_mtime for module in (__file__, networks.__file__))
+    sources = (__file__, networks.__file__, toy_mlp.__file__)
+    changed = max(Path(source).stat().st_mtime for source in sources)
     columns = (TextColumn("{task.description:<44}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("", total=len(cases) * len(writers))
