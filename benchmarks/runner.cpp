@@ -43,7 +43,7 @@ struct Options {
   int threads = 1;
 };
 
-/// What the engine of `torchship:ENGINE` and the thread count mean to the library.
+/// What the engine of `torchship:ENGINE` means to the library.
 torchship::LoadOptions load_options(const std::string& engine) {
   if (engine != "interpreter") {
     throw std::runtime_error("engine '" + engine + "' is not one of: interpreter");

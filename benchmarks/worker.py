@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 PEERS = Path(__file__).with_name("peers.py")
-PACKAGES = {"onnxruntime": "onnxruntime", "openvino": "openvino"}
+PACKAGES = ("onnxruntime", "openvino")  # The ways that are packages, by their names.
 
 
 class WorkerError(Exception):
@@ -38,8 +38,8 @@ def printable(text: str) -> str:
 def command(way: str, case: str, setup: Setup) -> list[str]:
     """The command of a way. Raises WorkerError when something that it needs is not there."""
     peer = way in PACKAGES
-    if peer and not find_spec(PACKAGES[way]):
-        raise WorkerError(f"is not installed: pip install {PACKAGES[way]}")
+    if peer and not find_spec(way):
+        raise WorkerError(f"is not installed: pip install {way}")
     archive = setup.folder / f"{case}{'.onnx' if peer else '.pt'}"
     if peer and not archive.exists():
         raise WorkerError(f"{archive} is missing: pip install onnx onnxscript, run suite.py again")
