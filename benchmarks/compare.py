@@ -148,13 +148,22 @@ def measure(case: str, ways: list[str], setup: Setup, options: argparse.Namespac
     return entry
 
 
+def measured(case: str, ways: list[str], setup: Setup, options: argparse.Namespace) -> dict:
+    """The same, where a way may also end while it is measured: other cases keep their figures."""
+    try:
+        return measure(case, ways, setup, options)
+    except WorkerError as error:
+        refused = {"the case": str(error)}
+        return {"case": case, "threads": setup.threads, "ways": {}, "refused": refused}
+
+
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     made.add_argument("--suite", type=Path, default=Path("build/suite"), metavar="FOLDER")
     made.add_argument("--runner", type=Path, default=RUNNER, help="benchmark_runner")
     made.add_argument("--cases", nargs="+", metavar="NAME", help="default: all of the folder")
     made.add_argument("--engines", nargs="*", default=["interpreter"], help="of torchship")
-    made.add_argument("--peers", nargs="*", default=list(PACKAGES), choices=list(PACKAGES))
+    made.add_argument("--peers", nargs="*", default=list(PACKAGES), choices=PACKAGES)
     made.add_argument("--threads", nargs="+", type=int, default=[1], metavar="N")
     made.add_argument("--seconds", type=float, default=10, help="of steady calls, for each case")
     made.add_argument("--processes", type=int, default=5, help="of each way, one after another")
@@ -206,20 +215,31 @@ def run(options: argparse.Namespace, console: Console) -> list[dict]:
             setup = Setup(options.suite, options.runner, threads, cores[-threads:])
             for case in options.cases:
                 progress.update(task, description=escape(f"{case}, threads {threads}"))
-                results.append(measure(case, ways, setup, options))
+                results.append(measured(case, ways, setup, options))
     return results
+
+
+def write_json(document: dict, path: Path) -> str | None:
+    """Returns what is wrong."""
+    try:
+        path.write_text(json.dumps(document, indent=2) + "\n")
+    except OSError as error:
+        return f"{path}: {error.strerror}"
+    return None
 
 
 def main() -> int:
     options = parse()
     results = run(options, Console(stderr=True))
     document = {"machine": machine(), "results": results}
-    if options.json:
-        options.json.write_text(json.dumps(document, indent=2) + "\n")
     if options.markdown:
         print(markdown(document))
     else:
         print_tables(document, Console())
+    # Printed first: what took minutes must not be lost to a file that cannot be written.
+    if options.json and (problem := write_json(document, options.json)):
+        print(problem, file=sys.stderr)
+        return 1
     if options.plot and (problem := plot(document, options.plot)):
         print(problem, file=sys.stderr)
         return 1

@@ -10,13 +10,13 @@ from safetensors.torch import load_file, save_file
 
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"
-RUNNER = ROOT / "build" / "make" / "benchmarks" / "benchmark_runner"
+BUILD = ROOT / "build" / "make"
+RUNNER = BUILD / "benchmarks" / "benchmark_runner"
 CASE = "seed_mlp_1"
 OURS = "torchship:interpreter"
 
-pytestmark = pytest.mark.skipif(
-    not RUNNER.exists(), reason="the C++ benchmarks are not built in build/make"
-)
+# Where there is a build, the runner must be in it.
+pytestmark = pytest.mark.skipif(not BUILD.exists(), reason="nothing is built in build/make")
 
 
 def run(*command: object, stdin: str = "") -> subprocess.CompletedProcess:
@@ -86,6 +86,28 @@ def test_ways_that_disagree_are_reported_and_not_timed(suite, tmp_path):
     assert set(entry["refused"]) == {"stock", OURS}
     for reason in entry["refused"].values():
         assert reason.startswith("disagrees with the eager model: output.0 is off by 0.0")
+
+
+def test_figures_are_not_lost_to_a_file_that_cannot_be_written(suite, tmp_path):
+    done = compare(suite, "--peers", "--markdown", "--json", tmp_path / "no" / "found.json")
+    assert done.returncode == 1
+    assert f"| {CASE} | stock | " in done.stdout
+    assert done.stderr.splitlines()[-1].endswith("found.json: No such file or directory")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_way_that_ends_while_it_is_measured(suite, tmp_path):
+    # Answers the questions of the agreement, then ends when it is asked for the steady state.
+    script = tmp_path / "runner"
+    script.write_text(
+        f'#!/bin/sh\nif [ -e {tmp_path}/seen ]; then echo "gone" >&2; exit 3; fi\n'
+        f'case "$*" in *torchship*) : > {tmp_path}/seen;; esac\nexec {RUNNER} "$@"\n'
+    )
+    script.chmod(0o755)
+    done = compare(suite, "--peers", "--runner", script, "--json", tmp_path / "found.json")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    (entry,) = json.loads((tmp_path / "found.json").read_text())["results"]
+    assert entry["ways"] == {} and entry["refused"] == {"the case": "gone"}
 
 
 def test_compare_without_a_suite(tmp_path):
