@@ -34,6 +34,10 @@ struct LoadOptions {
   /// Where the code names a device that is not `device`, take `device` instead: a device that was
   /// baked in by the tracer. The archive's samples are run again then, and must agree.
   bool retarget = true;
+  /// Prepare every method for inference at load: freeze it, fold batch norms into the weights before
+  /// them, use faster kernels. Without, each operator runs as it was recorded, which is slower and
+  /// gives the bits that LibTorch gives.
+  bool optimize = true;
   /// Shared libraries with operators that the model needs; see load_operator_library().
   std::vector<std::filesystem::path> operator_libraries = {};
 };
