@@ -255,7 +255,8 @@ class Interpreter final : public Engine {
     if (!optimize) return Program(recorded.schema, recorded.graph);
     const std::shared_ptr<jit::Graph> graph =
         freeze(*recorded.graph, module_._ivalue(), attributes, retarget_).graph;
-    const bool channels_last = device_.is_cpu() && use_kernels(graph);
+    // The fuser of LibTorch knows its own operators.
+    const bool channels_last = device_.is_cpu() && !can_fuse(device_) && use_kernels(graph);
     Program program(recorded.schema, graph);
     program.channels_last = channels_last;
     return program;

@@ -106,6 +106,8 @@ std::optional<Layer> layer_of(jit::Node* node) {
   const Tensor& tensor = weight->toTensor();
   const bool fits = tensor.defined() && tensor.scalar_type() == at::kFloat &&
                     tensor.layout() == at::kStrided && tensor.dim() == 4 && tensor.numel() > 0 &&
+                    // An expanded tensor would be much larger when packed than the file is.
+                    tensor.is_non_overlapping_and_dense() &&
                     groups->toInt() >= 1 && tensor.size(0) % groups->toInt() == 0;
   const auto positive = [](const std::vector<std::int64_t>& pair, std::int64_t least) {
     return pair[0] >= least && pair[1] >= least;
