@@ -44,9 +44,9 @@ double median(std::vector<double> values) {
 
 Measurement begin(Way& way) {
   Measurement result;
-  result.way = way.name();
   const std::int64_t before = resident_bytes();
   result.load = seconds([&] { way.load(); });
+  result.way = way.name();
   for (int call = 0; call < kCurve; ++call) {
     result.curve.push_back(seconds([&] { way.call(); }));
   }

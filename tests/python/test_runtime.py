@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torchship
+from support import legacy
 from torch import nn
 
 
@@ -45,7 +46,7 @@ def test_convolutions_agree_and_results_look_as_ever(tmp_path):
     x = torch.rand(1, 3, 8, 8)
     path = save(module, x, tmp_path)
     model = torchship.load(path)
-    operators = " ".join(node.operator_name for node in model.graph("optimized").nodes)
+    operators = " ".join(node.operator_name for node in model.graph("optimized").body.nodes)
     assert "torchship::conv2d" in operators and "aten::batch_norm" not in operators
     logits, features = model(x)
     assert features.is_contiguous()
@@ -61,9 +62,9 @@ def test_without_optimisation_the_bits_are_libtorchs(tmp_path):
     path = save(Net(), x, tmp_path)
     model = torchship.load(path, optimize=False)
     with torch.no_grad():
-        expected = torch.jit.load(str(path))(x)
+        expected = legacy(torch.jit.load, str(path))(x)
     assert all(torch.equal(got, want) for got, want in zip(model(x), expected, strict=True))
-    assert "torchship::" not in str([n.operator_name for n in model.graph("optimized").nodes])
+    assert "torchship::" not in str([n.operator_name for n in model.graph("optimized").body.nodes])
 
 
 def test_inputs_are_never_written(mlp):
@@ -145,7 +146,7 @@ def test_warm_up_does_not_move_a_state(tmp_path):
             return x + self.count
 
     path = tmp_path / "counter.pt"
-    torch.jit.script(Counter().eval()).save(str(path))
+    legacy(torch.jit.script, Counter().eval()).save(str(path))
     assert torchship.load(path, warm_up=True)(torch.zeros(1)).item() == 1
 
 
@@ -176,7 +177,7 @@ def test_engines_are_chosen_with_a_reason(mlp):
     engine = torchship.load(mlp).engine
     assert engine.name == "interpreter" and "compiled" in engine.reason
     assert torchship.load(mlp, engine="interpreter").engine.reason == "it was asked for"
-    with pytest.raises(torchship.EngineError, match="has no engine 'fast'.*interpreter"):
+    with pytest.raises(torchship.EngineError, match="has no engine 'fast'"):
         torchship.load(mlp, engine="fast")
 
 
