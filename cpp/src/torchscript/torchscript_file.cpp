@@ -107,7 +107,7 @@ std::optional<Intermediates> TorchScriptFile::intermediates(const ModelInfo&) co
 std::unique_ptr<const Engine> TorchScriptFile::load(const ModelInfo& info,
                                                     const LoadOptions& options) const {
   guard_torchscript(*this);
-  return make_interpreter(load_module(zip_.file(), options.device), info, options);
+  return make_interpreter(load_module(*this, info.format_version, options.device), info, options);
 }
 
 std::vector<Finding> TorchScriptFile::lint(const ModelInfo& info,
