@@ -48,10 +48,18 @@ Policy policy_named(const std::string& name) {
   throw py::value_error("policy must be 'trusted' or 'strict', not '" + name + "'");
 }
 
-Model load(const py::object& archive, const std::string& device, bool validate, bool verify,
-           const std::string& policy, bool retarget, const py::iterable& operator_libraries) {
+Model load(const py::object& archive, const std::string& device, const std::string& engine,
+           bool validate, bool verify, const std::string& policy, bool retarget, bool optimize,
+           bool warm_up, int threads, int max_concurrent_calls, std::vector<int> cores,
+           const py::iterable& operator_libraries) {
   const std::filesystem::path path = path_of(archive);
   LoadOptions options;
+  options.engine = engine;
+  options.optimize = optimize;
+  options.warm_up = warm_up;
+  options.threads = threads;
+  options.max_concurrent_calls = max_concurrent_calls;
+  options.cores = std::move(cores);
   options.validate = validate;
   options.verify = verify;
   options.policy = policy_named(policy);
@@ -84,14 +92,33 @@ void translate(std::exception_ptr pending) {
   }
 }
 
+void bind_engine(py::module_& module) {
+  py::class_<PassedOver>(module, "PassedOver")
+      .def_readonly("engine", &PassedOver::engine)
+      .def_readonly("reason", &PassedOver::reason)
+      .def("__repr__", [](const PassedOver& passed) {
+        return "<" + passed.engine + ": " + passed.reason + ">";
+      });
+  py::class_<EngineChoice>(module, "EngineChoice", "Which engine runs a model, and why.")
+      .def_readonly("name", &EngineChoice::name)
+      .def_readonly("reason", &EngineChoice::reason)
+      .def_readonly("passed_over", &EngineChoice::passed_over)
+      .def("__repr__", [](const EngineChoice& choice) {
+        return "<" + choice.name + ": " + choice.reason + ">";
+      });
+}
+
 py::class_<Model> bind_model(py::module_& module) {
   py::class_<ObjectHandle>(module, "Object", "An instance of a TorchScript class: only for handing "
                                              "back to the model it came from.")
       .def("__repr__", [](const ObjectHandle& object) { return "<" + describe(object.value) + ">"; });
   return py::class_<Model>(module, "Model", "A loaded model; see torchship.load().")
       .def(py::init(&load), py::arg("path"), py::kw_only(), py::arg("device") = "cpu",
-           py::arg("validate") = true, py::arg("verify") = true, py::arg("policy") = "trusted",
-           py::arg("retarget") = true, py::arg("operator_libraries") = py::tuple())
+           py::arg("engine") = "auto", py::arg("validate") = true, py::arg("verify") = true,
+           py::arg("policy") = "trusted", py::arg("retarget") = true, py::arg("optimize") = true,
+           py::arg("warm_up") = false, py::arg("threads") = 0, py::arg("max_concurrent_calls") = 0,
+           py::arg("cores") = std::vector<int>(), py::arg("operator_libraries") = py::tuple())
+      .def_property_readonly("engine", &Model::engine)
       .def_property_readonly("info", &Model::info)
       .def_property_readonly("device", [](const Model& model) { return model.device().str(); })
       .def("__call__",
@@ -110,6 +137,20 @@ py::class_<Model> bind_model(py::module_& module) {
              return call(model, method, positional(args), named_values(kwargs));
            },
            py::arg("method"), "Calls a method of info.methods.")
+      .def("call_into",
+           [](const Model& model, const std::string& method, const std::vector<py::object>& outputs,
+              const py::args& args, const py::kwargs& kwargs) {
+             const std::vector<Value> inputs = positional(args);
+             const NamedValues by_name = named_values(kwargs);
+             std::vector<at::Tensor> tensors;
+             for (const Value& output : positional(py::tuple(py::cast(outputs)))) {
+               tensors.push_back(output.tensor());
+             }
+             const py::gil_scoped_release release;
+             model.call_into(method, inputs, tensors, by_name);
+           },
+           py::arg("method"), py::arg("outputs"),
+           "Calls a method and leaves the tensors of its result in those given.")
       .def("__repr__", [](const Model& model) {
         return "<torchship.Model " + model.info().path.string() + " on " + model.device().str() +
                ">";
@@ -124,6 +165,7 @@ PYBIND11_MODULE(_core, module) {
   py::register_exception_translator(&bindings::translate);
   bindings::bind_lint(module);
   bindings::bind_info(module);
+  bindings::bind_engine(module);
   py::class_<torchship::Model> model = bindings::bind_model(module);
   bindings::bind_check(module, model);
   bindings::bind_graph(module, model);

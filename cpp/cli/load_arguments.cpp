@@ -1,22 +1,25 @@
 #include "load_arguments.h"
 
-#include <ATen/Parallel.h>
-
 namespace torchship::cli {
 
-Model load(const LoadArguments& arguments, bool validate) {
-  if (arguments.threads > 0) {
-    at::set_num_threads(arguments.threads);
-  }
+LoadOptions load_options(const LoadArguments& arguments, bool validate) {
   LoadOptions options;
   options.device = parse_device(arguments.device);
   options.validate = validate;
   options.verify = arguments.verify;
   options.policy = arguments.policy == "strict" ? Policy::strict : Policy::trusted;
   options.retarget = arguments.retarget;
+  options.engine = arguments.engine;
+  options.threads = arguments.threads;
+  options.cores = arguments.cores;
+  options.optimize = arguments.optimize;
   options.operator_libraries.assign(arguments.operator_libraries.begin(),
                                     arguments.operator_libraries.end());
-  return Model(arguments.archive, options);
+  return options;
+}
+
+Model load(const LoadArguments& arguments, bool validate) {
+  return Model(arguments.archive, load_options(arguments, validate));
 }
 
 }  // namespace torchship::cli

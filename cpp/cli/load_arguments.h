@@ -11,14 +11,19 @@ namespace torchship::cli {
 struct LoadArguments {
   std::string archive;
   std::string device = "cpu";
-  int threads = 0;  ///< That one operator may use; 0 leaves LibTorch's own choice.
+  std::string engine = "auto";
+  int threads = 0;          ///< That one operator may use; 0 leaves LibTorch's own choice.
+  std::vector<int> cores;   ///< That calls may use; empty for any.
   std::string policy = "trusted";
   std::vector<std::string> operator_libraries;
   bool verify = true;
   bool retarget = true;
+  bool optimize = true;
 };
 
-/// Loads the model, after the number of threads was set. `validate` as in LoadOptions.
+/// What they say, as the library takes it. `validate` as in LoadOptions. Throws DeviceError.
+LoadOptions load_options(const LoadArguments& arguments, bool validate = true);
+/// Loads the model.
 Model load(const LoadArguments& arguments, bool validate = true);
 
 }  // namespace torchship::cli

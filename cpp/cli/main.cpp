@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <torchship/torchship.h>
 
+#include "bench.h"
 #include "commands.h"
 #include "graph_command.h"
 #include "lint.h"
@@ -99,6 +100,31 @@ void add_graph(CLI::App& app) {
   command->callback([options] { run_graph(*options); });
 }
 
+void add_bench(CLI::App& app) {
+  auto options = std::make_shared<BenchOptions>();
+  CLI::App* command = app.add_subcommand(
+      "bench", "Load time, first call, steady calls, throughput and memory, engines in turn");
+  add_load_arguments(*command, options->load);
+  add_inputs(*command, options->inputs);
+  command->add_option("--method", options->method, "The method to call")->type_name("NAME");
+  command->add_option("--batch", options->batch, "Repeat the inputs to a batch of that size")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1 << 20));
+  command->add_option("--callers", options->callers, "Threads that call at once, for the throughput")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  command->add_option("--seconds", options->seconds, "Of steady calls, for each engine")
+      ->type_name("S")
+      ->check(CLI::Range(0.01, 3600.0))
+      ->capture_default_str();
+  command->add_flag("--stock", options->stock, "Beside LibTorch alone: torch::jit::load, forward");
+  command->add_flag("--no-warm-up{false}", options->warm_up,
+                    "Do not make the slow calls while loading");
+  command->add_flag("--json", options->json, "Print a JSON object");
+  command->callback([options] { run_bench(*options); });
+}
+
 /// CLI11 alone would say that a command is missing, and not name the wrong one.
 void require_known(const CLI::App& app, const std::string& word) {
   const auto named_so = [&](const CLI::App* command) { return command->get_name() == word; };
@@ -127,6 +153,7 @@ int main(int argc, char** argv) {
   add_check(app, status);
   add_lint(app, status);
   add_graph(app);
+  add_bench(app);
   try {
     if (argc > 1) {
       require_known(app, argv[1]);

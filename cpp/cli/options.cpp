@@ -27,9 +27,16 @@ void add_load_arguments(CLI::App& command, LoadArguments& arguments) {
   command.add_option("--device", arguments.device, "cpu, cuda or cuda:N")
       ->type_name("DEVICE")
       ->capture_default_str();
+  command.add_option("--engine", arguments.engine, "auto, interpreter, or one of the archive's")
+      ->type_name("ENGINE")
+      ->capture_default_str();
   command.add_option("--threads", arguments.threads, "Threads that one operator may use")
       ->type_name("N")
       ->check(CLI::Range(1, 1024));
+  command.add_option("--cores", arguments.cores, "The only cores to use: 0,1")
+      ->type_name("N,...")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   command
       .add_option("--policy", arguments.policy,
                   "trusted, or strict for files from strangers: see lint --audit")
@@ -40,6 +47,8 @@ void add_load_arguments(CLI::App& command, LoadArguments& arguments) {
                    "Do not compare the file's records with their digests");
   command.add_flag("--no-retarget{false}", arguments.retarget,
                    "Keep the devices that the code names, where they are not the model's");
+  command.add_flag("--no-optimize{false}", arguments.optimize,
+                   "Run every operator as it was recorded");
 }
 
 }  // namespace torchship::cli

@@ -2,12 +2,16 @@
 #include <torchship/model.h>
 
 #include "audit/audit.h"
+#include "call_gate.h"
 #include "check.h"
 #include "device.h"
+#include "engines/choose.h"
 #include "engines/engine.h"
+#include "examples.h"
 #include "libtorch_version.h"
 #include "model_file.h"
 #include "promises.h"
+#include "outputs.h"
 #include "signature.h"
 
 namespace torchship {
@@ -15,7 +19,7 @@ namespace torchship {
 class Model::Impl {
  public:
   Impl(const Source& archive, const LoadOptions& options)
-      : options_(options) {
+      : options_(options), gate_(options) {
     require_matching_libtorch();
     for (const std::filesystem::path& library : options.operator_libraries) {
       load_operator_library(library);
@@ -27,11 +31,18 @@ class Model::Impl {
       file_->verify();
     }
     info_ = file_->info();
+    choice_ = choose_engine(info_, options);
     engine_ = file_->load(info_, options);
     default_method_ = info_.find(info_.default_method);
     name_ = info_.path.string();
     if (engine_->retargeted() > 0) {
       require_same_answers();
+    }
+    if (options.warm_up && !engine_->keeps_state()) {
+      torchship::warm_up(info_, file_->samples(info_),
+                         [&](const MethodInfo& method, const std::vector<Value>& inputs) {
+                           run(method, inputs, {});
+                         });
     }
   }
 
@@ -56,8 +67,23 @@ class Model::Impl {
 
   Value run(const MethodInfo& method, const std::vector<Value>& inputs,
             const NamedValues& named) const {
-    return engine_->run(method, bind(method, inputs, named));
+    const BoundInputs bound = bind(method, inputs, named);
+    const CallGate::Turn turn(gate_);
+    return engine_->run(method, bound);
   }
+
+  void run_into(const MethodInfo& method, const std::vector<Value>& inputs,
+                const std::vector<at::Tensor>& outputs, const NamedValues& named) const {
+    hand_over(run(method, inputs, named), outputs, name_ + ": " + method.name);
+  }
+
+  std::vector<Value> example_inputs(const MethodInfo& method) const {
+    if (auto inputs = torchship::example_inputs(method, file_->samples(info_))) return *inputs;
+    throw SignatureError(name_ + ": " + method.name + ": the archive has no sample of it, and does "
+                                                      "not tell the sizes of its inputs");
+  }
+
+  const EngineChoice& engine() const noexcept { return choice_; }
 
   std::vector<Intermediate> intermediates(const MethodInfo& method,
                                           const std::vector<Value>& inputs) const {
@@ -87,7 +113,10 @@ class Model::Impl {
     return engine_->graph(stage, which, std::nullopt, false);
   }
 
-  CheckReport check() const { return check_model(*file_, info_, options_, *engine_); }
+  CheckReport check() const {
+    const CallGate::Turn turn(gate_);
+    return check_model(*file_, info_, options_, *engine_);
+  }
 
  private:
   BoundInputs bind(const MethodInfo& method, const std::vector<Value>& inputs,
@@ -121,9 +150,11 @@ class Model::Impl {
   }
 
   LoadOptions options_;
+  CallGate gate_;
   std::unique_ptr<const ModelFile> file_;  ///< Stays open for check().
   ModelInfo info_;
   std::string name_;  ///< How messages name the model.
+  EngineChoice choice_;
   std::unique_ptr<const Engine> engine_;
   const MethodInfo* default_method_ = nullptr;
 };
@@ -147,6 +178,17 @@ Value Model::call(std::string_view method, const std::vector<Value>& inputs,
                   const NamedValues& named) const {
   return impl_->run(impl_->method(method), inputs, named);
 }
+
+void Model::call_into(std::string_view method, const std::vector<Value>& inputs,
+                      const std::vector<at::Tensor>& outputs, const NamedValues& named) const {
+  impl_->run_into(impl_->method(method), inputs, outputs, named);
+}
+
+std::vector<Value> Model::example_inputs(std::string_view method) const {
+  return impl_->example_inputs(impl_->method(method));
+}
+
+const EngineChoice& Model::engine() const noexcept { return impl_->engine(); }
 
 CheckReport Model::check() const { return impl_->check(); }
 

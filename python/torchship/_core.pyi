@@ -332,6 +332,8 @@ class Graph:
     @property
     def device(self) -> str: ...
     @property
+    def engine(self) -> EngineChoice: ...
+    @property
     def values(self) -> list[GraphValue]:
         """What the inputs and outputs of nodes and blocks are indices of."""
 
@@ -346,6 +348,24 @@ class Graph:
     @property
     def notes(self) -> list[str]: ...
 
+class PassedOver:
+    """An engine that was considered for a model, and is not the one that runs it."""
+
+    @property
+    def engine(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+
+class EngineChoice:
+    """Which engine runs a model, and why."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def passed_over(self) -> list[PassedOver]: ...
+
 class Object:
     """An instance of a TorchScript class: only for handing back to the model it came from."""
 
@@ -357,15 +377,28 @@ class Model:
         path: str | os.PathLike[str],
         *,
         device: str = "cpu",
+        engine: str = "auto",
         validate: bool = True,
         verify: bool = True,
         policy: str = "trusted",
         retarget: bool = True,
+        optimize: bool = True,
+        warm_up: bool = False,
+        threads: int = 0,
+        max_concurrent_calls: int = 0,
+        cores: Sequence[int] = (),
         operator_libraries: Iterable[str | os.PathLike[str]] = (),
     ) -> None: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
     def run(self, inputs: dict[str, Any]) -> Any: ...
     def call(self, method: str, *args: Any, **kwargs: Any) -> Any: ...
+    def call_into(self, method: str, outputs: Sequence[Any], *args: Any, **kwargs: Any) -> None:
+        """Call a method and leave the tensors of its result in `outputs`, in their order.
+
+        Those have the dtypes and sizes of the result, on any device, with any strides; anything
+        with `__dlpack__` will do. Raises SignatureError when they do not fit.
+        """
+
     def graph(
         self,
         stage: str = "optimized",
@@ -399,3 +432,5 @@ class Model:
     def info(self) -> ModelInfo: ...
     @property
     def device(self) -> str: ...
+    @property
+    def engine(self) -> EngineChoice: ...

@@ -14,10 +14,16 @@ def load(
     path: str | os.PathLike[str],
     *,
     device: str = "cpu",
+    engine: str = "auto",
     validate: bool = True,
     verify: bool = True,
     policy: Literal["trusted", "strict"] = "trusted",
     retarget: bool = True,
+    optimize: bool = True,
+    warm_up: bool = False,
+    threads: int = 0,
+    max_concurrent_calls: int = 0,
+    cores: Iterable[int] = (),
     operator_libraries: Iterable[str | os.PathLike[str]] = (),
 ) -> Model:
     """Loads an archive to a device ("cpu", "cuda" or "cuda:1") and returns the C++ model.
@@ -35,15 +41,30 @@ def load(
     traces do; the archive's samples are run again then, and must agree. `operator_libraries`
     are shared libraries with operators that the model needs; they are loaded for good.
 
-    Raises ArchiveError or DeviceError.
+    `engine` is "auto", "interpreter", or the id of a compiled engine; `model.engine` says which one
+    it is and why. `optimize` prepares every method for inference; without it every operator runs as
+    it was recorded, and gives the bits that LibTorch gives. `warm_up` makes the calls that are slow
+    while loading.
+
+    `threads` is how many one operator may use; 0 shares PyTorch's number between the calls that run
+    at that moment. `max_concurrent_calls` lets more calls wait for their turn. `cores` are the only
+    ones that calls may use.
+
+    Raises ArchiveError, DeviceError or EngineError.
     """
     return Model(
         path,
         device=device,
+        engine=engine,
         validate=validate,
         verify=verify,
         policy=policy,
         retarget=retarget,
+        optimize=optimize,
+        warm_up=warm_up,
+        threads=threads,
+        max_concurrent_calls=max_concurrent_calls,
+        cores=list(cores),
         operator_libraries=operator_libraries,
     )
 

@@ -3,11 +3,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include <c10/core/Device.h>
 #include <torchship/check.h>
+#include <torchship/engine.h>
 #include <torchship/error.h>
 #include <torchship/graph.h>
 #include <torchship/info.h>
@@ -40,6 +42,24 @@ struct LoadOptions {
   /// Where the code names a device that is not `device`, take `device` instead: a device that was
   /// baked in by the tracer. The archive's samples are run again then, and must agree.
   bool retarget = true;
+  /// "auto", "interpreter", or the id of a compiled engine in the archive; see Model::engine().
+  std::string engine = "auto";
+  /// Threads that one operator of a call may use. 0 shares LibTorch's number for the calling thread
+  /// between the calls that run at that moment. Results may differ in the last bits from one number
+  /// to another.
+  int threads = 0;
+  /// Calls that run at once; more wait for their turn. 0: no limit.
+  int max_concurrent_calls = 0;
+  /// The only cores that calls may use: calling threads are bound to them for the time of a call,
+  /// their helpers for good. Empty: any.
+  std::vector<int> cores = {};
+  /// Call every method some times while loading, on the samples or on zeros, so that the first call
+  /// afterwards takes the time of every other. Not done to models that keep state.
+  bool warm_up = false;
+  /// Prepare every method for inference at load: freeze it, fold batch norms into the weights before
+  /// them, use faster kernels. Without, each operator runs as it was recorded, which is slower and
+  /// gives the bits that LibTorch gives.
+  bool optimize = true;
   /// Shared libraries with operators that the model needs; see load_operator_library().
   std::vector<std::filesystem::path> operator_libraries = {};
 };
@@ -81,6 +101,19 @@ class TORCHSHIP_EXPORT Model {
   /// Calls any method of info().methods: positional arguments first, then arguments by name.
   Value call(std::string_view method, const std::vector<Value>& inputs,
              const NamedValues& named = {}) const;
+
+  /// The same, with the tensors of the result left in memory of the caller's, one for each leaf of
+  /// flatten(), in its order: of the dtype and sizes of the result, on any device, with any strides.
+  /// Throws SignatureError when they do not fit; they are untouched then.
+  void call_into(std::string_view method, const std::vector<Value>& inputs,
+                 const std::vector<at::Tensor>& outputs, const NamedValues& named = {}) const;
+
+  /// Inputs that a method accepts: those of the archive's first sample of it, else zeros of the sizes
+  /// that its signature tells. Throws SignatureError where nothing tells them.
+  std::vector<Value> example_inputs(std::string_view method) const;
+
+  /// Which engine runs this model, and why.
+  const EngineChoice& engine() const noexcept;
 
   /// Runs the archive's golden samples on this device and compares the results with what the eager
   /// model gave at home. Throws ArchiveError when the archive holds none, or they are damaged; a

@@ -49,7 +49,7 @@ std::shared_ptr<jit::Graph> with_results(jit::Graph& original,
 
 }  // namespace
 
-Recording::Recording(const Program& original)
+Recording::Recording(const Recorded& original)
     : program_(original.schema, with_results(*original.graph, labels_)) {}
 
 std::vector<Intermediate> Recording::finish(const std::vector<c10::IValue>& stack) {

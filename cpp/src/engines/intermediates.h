@@ -15,7 +15,7 @@ namespace torchship {
 /// work in place do not change the record. Weights and constants are no results.
 class Recording {
  public:
-  explicit Recording(const Program& original);
+  explicit Recording(const Recorded& original);
 
   const Program& program() const noexcept { return program_; }
   /// Labels what the program left on the stack. To be called outside of inference mode.

@@ -19,8 +19,10 @@
 #include "engines/results.h"
 #include "engines/state.h"
 #include "graphs/describe.h"
+#include "graphs/freeze.h"
 #include "graphs/profile.h"
 #include "graphs/stages.h"
+#include "kernels/kernels.h"
 #include "torchscript/convert.h"
 #include "torchscript/message.h"
 
@@ -56,6 +58,11 @@ std::optional<at::Device> first_device(const BoundInputs& inputs) {
   return std::nullopt;
 }
 
+/// Results do not show that channels were last in memory on the way.
+at::Tensor in_usual_order(const at::Tensor& tensor) {
+  return tensor.dim() == 4 ? tensor.contiguous() : tensor;
+}
+
 /// "x: float64[1, 4] (traced with float32[1, 3])" for each input, to set beside a failure.
 std::string describe_inputs(const MethodInfo& method, const BoundInputs& inputs) {
   std::string text;
@@ -84,10 +91,10 @@ class Interpreter final : public Engine {
         retarget_(options.retarget ? std::optional(options.device) : std::nullopt),
         name_(info.path.string()) {
     for (const MethodInfo& method : info.methods) {
-      add_program(method.name);
+      add_method(method.name);
     }
-    for (const auto& [name, program] : programs_) {
-      if (writes_state(program)) {
+    for (const auto& [name, recorded] : recorded_) {
+      if (writes_state(recorded)) {
         writers_.insert(name);
       }
     }
@@ -95,6 +102,12 @@ class Interpreter final : public Engine {
         std::any_of(after_.begin(), after_.end(), writes_state)) {
       writers_.insert("forward");
     }
+    const ConstantAttributes attributes(module_, all_graphs());
+    for (const auto& [name, recorded] : recorded_) {
+      programs_.emplace(name, prepare(recorded, attributes, options.optimize));
+    }
+    for (const Recorded& hook : before_) run_before_.emplace_back(hook.schema, hook.graph);
+    for (const Recorded& hook : after_) run_after_.emplace_back(hook.schema, hook.graph);
     owned_ = storages_of(module_, programs_);
     if (can_fuse(device_)) {
       for (const auto& [name, program] : programs_) {
@@ -106,10 +119,11 @@ class Interpreter final : public Engine {
   Value run(const MethodInfo& method, const BoundInputs& inputs) const override {
     const Turn turn = wait_for_turn(method.name);
     return guarded(method, inputs, [&] {
-      const c10::IValue result = compute(programs_.at(method.name), method, inputs, /*may_fuse=*/true).front();
+      const Program& program = programs_.at(method.name);
+      const c10::IValue result = compute(program, method, inputs, /*may_fuse=*/true).front();
       const std::optional<at::Device> device = first_device(inputs);
       return to_value(result, [&](const at::Tensor& tensor) {
-        return hand_out(tensor, owned_, device);
+        return hand_out(program.channels_last ? in_usual_order(tensor) : tensor, owned_, device);
       });
     });
   }
@@ -118,7 +132,7 @@ class Interpreter final : public Engine {
                                           const BoundInputs& inputs) const override {
     const Turn turn = wait_for_turn(method.name);
     return guarded(method, inputs, [&] {
-      Recording recording(programs_.at(method.name));
+      Recording recording(recorded_.at(method.name));
       return recording.finish(compute(recording.program(), method, inputs));
     });
   }
@@ -145,9 +159,9 @@ class Interpreter final : public Engine {
 
   std::size_t retargeted() const noexcept override {
     std::size_t count = 0;
-    for (const auto& [name, program] : programs_) count += program.retargeted;
+    for (const auto& [name, recorded] : recorded_) count += recorded.retargeted;
     for (const auto* hooks : {&before_, &after_}) {
-      for (const Program& hook : *hooks) count += hook.retargeted;
+      for (const Recorded& hook : *hooks) count += hook.retargeted;
     }
     return count;
   }
@@ -228,19 +242,32 @@ class Interpreter final : public Engine {
 
   std::vector<std::shared_ptr<jit::Graph>> all_graphs() const {
     std::vector<std::shared_ptr<jit::Graph>> graphs;
-    for (const auto& [name, program] : programs_) graphs.push_back(program.graph);
+    for (const auto& [name, recorded] : recorded_) graphs.push_back(recorded.graph);
     for (const auto* hooks : {&before_, &after_}) {
-      for (const Program& hook : *hooks) graphs.push_back(hook.graph);
+      for (const Recorded& hook : *hooks) graphs.push_back(hook.graph);
     }
     return graphs;
   }
 
-  void add_program(const std::string& name) {
+  /// What is executed: the recorded method, frozen, with our kernels where they are made for.
+  Program prepare(const Recorded& recorded, const ConstantAttributes& attributes,
+                  bool optimize) const {
+    if (!optimize) return Program(recorded.schema, recorded.graph);
+    const std::shared_ptr<jit::Graph> graph =
+        freeze(*recorded.graph, module_._ivalue(), attributes, retarget_).graph;
+    // The fuser of LibTorch knows its own operators.
+    const bool channels_last = device_.is_cpu() && !can_fuse(device_) && use_kernels(graph);
+    Program program(recorded.schema, graph);
+    program.channels_last = channels_last;
+    return program;
+  }
+
+  void add_method(const std::string& name) {
     const auto method = module_.find_method(name);
     if (!method) {
       throw ArchiveError(name_ + ": the method '" + name + "' is described, but was not loaded");
     }
-    programs_.emplace(name, make_program(method->function(), retarget_));
+    recorded_.emplace(name, record(method->function(), retarget_));
     if (name == "forward") {
       add_hooks(*module_.type());
     }
@@ -249,10 +276,10 @@ class Interpreter final : public Engine {
   /// Hooks that were registered on the module before it was scripted belong to `forward`.
   void add_hooks(const c10::ClassType& type) {
     for (jit::Function* hook : type.getForwardPreHooks()) {
-      before_.push_back(make_program(*hook, retarget_));
+      before_.push_back(record(*hook, retarget_));
     }
     for (jit::Function* hook : type.getForwardHooks()) {
-      after_.push_back(make_program(*hook, retarget_));
+      after_.push_back(record(*hook, retarget_));
     }
   }
 
@@ -306,7 +333,7 @@ class Interpreter final : public Engine {
     const c10::IValue self = module_._ivalue();
     c10::IValue inputs =
         c10::ivalue::Tuple::create(std::vector<c10::IValue>(stack.begin() + 1, stack.end()));
-    for (const Program& hook : before_) {
+    for (const Program& hook : run_before_) {
       c10::IValue replaced = hook.call({self, inputs});
       if (!replaced.isNone()) {
         inputs = replaced.isTuple() ? std::move(replaced)
@@ -318,7 +345,7 @@ class Interpreter final : public Engine {
       stack.push_back(input);
     }
     forward.run(stack);
-    for (const Program& hook : after_) {
+    for (const Program& hook : run_after_) {
       c10::IValue replaced = hook.call({self, inputs, stack.front()});
       if (!replaced.isNone()) {
         stack.front() = std::move(replaced);
@@ -343,9 +370,12 @@ class Interpreter final : public Engine {
   at::Device device_;
   std::optional<at::Device> retarget_;  ///< Takes the place of other devices that the code names.
   std::string name_;
-  std::unordered_map<std::string, Program> programs_;
-  std::vector<Program> before_;
-  std::vector<Program> after_;
+  std::unordered_map<std::string, Recorded> recorded_;
+  std::vector<Recorded> before_;
+  std::vector<Recorded> after_;
+  std::unordered_map<std::string, Program> programs_;  ///< What runs.
+  std::vector<Program> run_before_;
+  std::vector<Program> run_after_;
   mutable std::unordered_map<std::string, FusedPrograms> fused_;  ///< Empty where LibTorch cannot.
   std::set<std::string> writers_;  ///< Methods that change what the module holds.
   mutable Storages owned_;         ///< Changed by writers alone, under the lock.

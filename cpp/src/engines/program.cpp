@@ -24,16 +24,14 @@ c10::IValue Program::call(std::vector<c10::IValue> arguments) const {
   return std::move(arguments.back());
 }
 
-Program make_program(jit::Function& function, const std::optional<at::Device>& device) {
+Recorded record(jit::Function& function, const std::optional<at::Device>& device) {
   require_inlinable(function);
   std::shared_ptr<jit::Graph> graph = jit::toGraphFunction(function).graph()->copy();
   inline_calls(*graph);
   require_known_constants(*graph);
   require_compilable(*graph);
   const std::size_t retargeted = device ? retarget(*graph, *device) : 0;
-  Program program(function.getSchema(), std::move(graph));
-  program.retargeted = retargeted;
-  return program;
+  return {.schema = function.getSchema(), .graph = std::move(graph), .retargeted = retargeted};
 }
 
 }  // namespace torchship

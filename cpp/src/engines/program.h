@@ -13,7 +13,17 @@
 
 namespace torchship {
 
-/// A function of a module, inlined and ready to run.
+/// A function of a module with its calls inlined, otherwise as it was recorded.
+struct Recorded {
+  c10::FunctionSchema schema;
+  std::shared_ptr<torch::jit::Graph> graph;
+  std::size_t retargeted = 0;  ///< Places where another device was named.
+};
+
+/// `device`, where given, takes the place of other devices that the code names.
+Recorded record(torch::jit::Function& function, const std::optional<at::Device>& device);
+
+/// A graph ready to run.
 struct Program {
   Program(c10::FunctionSchema function, std::shared_ptr<torch::jit::Graph> inlined);
 
@@ -25,10 +35,7 @@ struct Program {
   std::shared_ptr<torch::jit::Graph> graph;
   std::shared_ptr<torch::jit::Graph> executed;  ///< The same with the checks that are run beside it.
   torch::jit::Code code;
-  std::size_t retargeted = 0;  ///< Places where another device was named.
+  bool channels_last = false;  ///< Results may have their channels last in memory.
 };
-
-/// `device`, where given, takes the place of other devices that the code names.
-Program make_program(torch::jit::Function& function, const std::optional<at::Device>& device);
 
 }  // namespace torchship

@@ -12,10 +12,10 @@ namespace {
 
 namespace jit = torch::jit;
 
-/// What a program reads from the module: attributes and constants.
-jit::ValueSet held_values(const Program& program) {
+/// What a function reads from the module: attributes and constants.
+jit::ValueSet held_values(const Recorded& recorded) {
   jit::ValueSet held;
-  for_each_node(*program.graph->block(), [&](jit::Node* node) {
+  for_each_node(*recorded.graph->block(), [&](jit::Node* node) {
     if (node->kind() == c10::prim::GetAttr || node->kind() == c10::prim::Constant) {
       held.insert(node->output());
     }
@@ -25,10 +25,10 @@ jit::ValueSet held_values(const Program& program) {
 
 }  // namespace
 
-bool writes_state(const Program& program) {
+bool writes_state(const Recorded& recorded) {
   bool writes = false;
   std::vector<jit::Node*> mutations;
-  for_each_node(*program.graph->block(), [&](jit::Node* node) {
+  for_each_node(*recorded.graph->block(), [&](jit::Node* node) {
     writes = writes || node->kind() == c10::prim::SetAttr ||
              node->kind() == c10::prim::CallMethod || node->kind() == c10::prim::fork;
     if (node->maybeSchema() != nullptr && node->schema().is_mutable()) {
@@ -38,8 +38,8 @@ bool writes_state(const Program& program) {
   if (writes || mutations.empty()) {
     return writes;
   }
-  const jit::AliasDb aliases(program.graph);
-  const jit::ValueSet held = held_values(program);
+  const jit::AliasDb aliases(recorded.graph);
+  const jit::ValueSet held = held_values(recorded);
   return std::any_of(mutations.begin(), mutations.end(),
                      [&](jit::Node* node) { return aliases.writesToAlias(node, held); });
 }

@@ -12,7 +12,7 @@ namespace torchship {
 
 /// Whether a call may change what the module holds: an attribute, or a tensor of one in place.
 /// Errs on the side of yes.
-bool writes_state(const Program& program);
+bool writes_state(const Recorded& recorded);
 
 /// The storages of every tensor that the module or the code of its methods holds.
 Storages storages_of(const torch::jit::Module& module,

@@ -61,14 +61,18 @@ std::int64_t remove_dropout(GraphPtr& graph) {
 /// LibTorch folds batch norms without a look at their mode and at the size of the weights.
 void require_foldable(jit::Graph& graph) {
   constexpr std::int64_t kLargest = std::int64_t{1} << 31;
+  constexpr std::int64_t kLargestSparse = std::int64_t{1} << 24;
   for_each_node(*graph.block(), [](jit::Node* node) {
     if (node->kind() == c10::aten::batch_norm && !is_constant_bool(node->input(5), false)) {
       throw std::runtime_error("a batch norm is in training mode");
     }
     const auto value = node->kind() == c10::prim::Constant ? jit::toIValue(node->output())
                                                            : std::nullopt;
-    if (value && value->isTensor() && value->toTensor().defined() &&
-        value->toTensor().numel() > kLargest) {
+    if (!value || !value->isTensor() || !value->toTensor().defined()) return;
+    const at::Tensor& tensor = value->toTensor();
+    // What is expanded has more elements than the file has bytes; folding would make them all.
+    const bool dense = tensor.layout() == at::kStrided && tensor.is_non_overlapping_and_dense();
+    if (tensor.numel() > (dense ? kLargest : kLargestSparse)) {
       throw std::runtime_error("a constant is too large");
     }
   });

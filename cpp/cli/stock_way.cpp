@@ -1,0 +1,73 @@
+#include <utility>
+
+#include <c10/core/InferenceMode.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/serialization/import.h>
+#include <torchship/error.h>
+
+#include "torchscript/convert.h"
+#include "way.h"
+
+namespace torchship::cli {
+namespace {
+
+/// What LibTorch throws has a stack trace behind its first line.
+template <typename Work>
+auto with_one_line(const std::string& archive, const Work& work) {
+  try {
+    return work();
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    const std::string text = error.what();
+    throw EngineError(archive + ": stock LibTorch fails: " + text.substr(0, text.find('\n')));
+  }
+}
+
+class StockWay final : public Way {
+ public:
+  StockWay(std::string archive, const at::Device& device, std::string method,
+           std::vector<Value> inputs)
+      : archive_(std::move(archive)),
+        device_(device),
+        name_(std::move(method)),
+        values_(std::move(inputs)) {}
+
+  std::string name() const override { return "stock"; }
+
+  void load() override {
+    with_one_line(archive_, [&] {
+      module_ = torch::jit::load(archive_, device_);
+      module_.eval();
+      inputs_.clear();
+      const auto& arguments = module_.get_method(name_).function().getSchema().arguments();
+      for (std::size_t i = 0; i < values_.size(); ++i) {
+        inputs_.push_back(to_ivalue(values_[i], arguments.at(i + 1).type(), device_));
+      }
+    });
+  }
+
+  void call() const override {
+    with_one_line(archive_, [&] {
+      const c10::InferenceMode inference;
+      module_.get_method(name_)(inputs_);
+    });
+  }
+
+ private:
+  std::string archive_;
+  at::Device device_;
+  std::string name_;
+  std::vector<Value> values_;
+  torch::jit::Module module_;
+  std::vector<c10::IValue> inputs_;
+};
+
+}  // namespace
+
+std::unique_ptr<Way> make_stock_way(const std::string& archive, const at::Device& device,
+                                    const std::string& method, const std::vector<Value>& inputs) {
+  return std::make_unique<StockWay>(archive, device, method, inputs);
+}
+
+}  // namespace torchship::cli

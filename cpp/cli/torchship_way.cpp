@@ -1,0 +1,38 @@
+#include <optional>
+#include <utility>
+
+#include "way.h"
+
+namespace torchship::cli {
+namespace {
+
+class TorchshipWay final : public Way {
+ public:
+  TorchshipWay(std::string archive, LoadOptions options, std::string method,
+               std::vector<Value> inputs)
+      : archive_(std::move(archive)),
+        options_(std::move(options)),
+        method_(std::move(method)),
+        inputs_(std::move(inputs)) {}
+
+  std::string name() const override { return options_.engine; }
+  void load() override { model_.emplace(archive_, options_); }
+  void call() const override { model_->call(method_, inputs_); }
+
+ private:
+  std::string archive_;
+  LoadOptions options_;
+  std::string method_;
+  std::vector<Value> inputs_;
+  std::optional<Model> model_;
+};
+
+}  // namespace
+
+std::unique_ptr<Way> make_torchship_way(const std::string& archive, const LoadOptions& options,
+                                        const std::string& method,
+                                        const std::vector<Value>& inputs) {
+  return std::make_unique<TorchshipWay>(archive, options, method, inputs);
+}
+
+}  // namespace torchship::cli

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <torchship/model.h>
+
+namespace torchship::cli {
+
+/// A way to run one method of one archive on inputs that are there already.
+class Way {
+ public:
+  virtual ~Way() = default;
+  virtual std::string name() const = 0;
+  /// From the file to the first call that is possible.
+  virtual void load() = 0;
+  /// Any number of threads may call at once.
+  virtual void call() const = 0;
+};
+
+/// torchship with one of its engines. `inputs` are positional.
+std::unique_ptr<Way> make_torchship_way(const std::string& archive, const LoadOptions& options,
+                                        const std::string& method,
+                                        const std::vector<Value>& inputs);
+
+/// LibTorch as everyone embeds it: torch::jit::load, eval, the method under InferenceMode. Throws
+/// Error with LibTorch's reason where that fails.
+std::unique_ptr<Way> make_stock_way(const std::string& archive, const at::Device& device,
+                                    const std::string& method, const std::vector<Value>& inputs);
+
+}  // namespace torchship::cli

@@ -1,0 +1,47 @@
+#include "kernels/activation.h"
+
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/hardswish.h>
+#include <ATen/ops/sigmoid.h>
+#include <ATen/ops/silu.h>
+#include <ATen/ops/tanh.h>
+#include <torch/csrc/jit/ir/constants.h>
+
+namespace torchship {
+
+namespace jit = torch::jit;
+
+Activation activation_named(std::string_view name) {
+  if (name == "gelu") return {.name = "gelu", .algorithm = "none"};
+  if (name == "gelu_tanh") return {.name = "gelu", .algorithm = "tanh"};
+  if (name == "silu") return {.name = "swish", .algorithm = {}};
+  return {.name = name, .algorithm = {}};
+}
+
+void activate(at::Tensor& tensor, std::string_view name) {
+  if (name == "gelu") at::gelu_(tensor, "none");
+  if (name == "gelu_tanh") at::gelu_(tensor, "tanh");
+  if (name == "silu") at::silu_(tensor);
+  if (name == "hardswish") at::hardswish_(tensor);
+  if (name == "sigmoid") at::sigmoid_(tensor);
+  if (name == "tanh") at::tanh_(tensor);
+}
+
+std::optional<FollowingActivation> activation_after(const jit::Value& result) {
+  if (result.uses().size() != 1) return std::nullopt;
+  jit::Node* node = result.uses().front().user;
+  switch (node->kind()) {
+    case c10::aten::hardswish: return FollowingActivation{node, "hardswish"};
+    case c10::aten::sigmoid: return FollowingActivation{node, "sigmoid"};
+    case c10::aten::silu: return FollowingActivation{node, "silu"};
+    case c10::aten::tanh: return FollowingActivation{node, "tanh"};
+    case c10::aten::gelu: break;
+    default: return std::nullopt;
+  }
+  const auto approximate = node->inputs().size() == 2 ? jit::toIValue(node->input(1)) : std::nullopt;
+  if (!approximate || !approximate->isString()) return std::nullopt;
+  const bool tanh = approximate->toStringRef() == "tanh";
+  return FollowingActivation{node, tanh ? "gelu_tanh" : "gelu"};
+}
+
+}  // namespace torchship

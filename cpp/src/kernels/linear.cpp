@@ -1,0 +1,109 @@
+#include "kernels/linear.h"
+
+#include <optional>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/linear.h>
+#include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/runtime/custom_operator.h>
+
+#include "graphs/visit.h"
+#include "kernels/activation.h"
+#include "kernels/onednn.h"
+
+namespace torchship {
+namespace {
+
+namespace jit = torch::jit;
+using at::Tensor;
+
+constexpr const char* kLinear = "torchship::linear";
+
+/// Multiplications from which on oneDNN is the faster one.
+constexpr std::int64_t kLarge = std::int64_t{1} << 20;
+
+bool is_plain(const Tensor& tensor) {
+  return tensor.scalar_type() == at::kFloat && tensor.layout() == at::kStrided;
+}
+
+bool suits_onednn(const Tensor& input, const Tensor& weight) {
+  return is_plain(input) && is_plain(weight) && input.dim() >= 2 &&
+         input.sizes().back() == weight.size(1) && input.numel() * weight.size(0) >= kLarge &&
+         has_onednn();
+}
+
+Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& transposed,
+              const Tensor& bias) {
+  // What at::linear does for two dimensions, without the transpose.
+  return input.dim() == 2 ? at::addmm(bias, input, transposed) : at::linear(input, weight, bias);
+}
+
+/// (input, weight, transposed, bias, activation) -> result
+void run(jit::Stack& stack) {
+  const auto arguments = stack.end() - 5;
+  const Tensor& input = arguments[0].toTensor();
+  const Tensor& weight = arguments[1].toTensor();
+  const Tensor& bias = arguments[3].toTensor();
+  const std::string& activation = arguments[4].toStringRef();
+  Tensor result;
+  if (suits_onednn(input, weight)) {
+    result = onednn_linear(input, weight, bias, activation);
+  } else {
+    result = linear(input, weight, arguments[2].toTensor(), bias);
+    activate(result, activation);
+  }
+  stack.erase(arguments + 1, stack.end());
+  stack.back() = std::move(result);
+}
+
+const jit::RegisterOperators kOperators({jit::Operator(
+    std::string(kLinear) + "(Tensor input, Tensor weight, Tensor transposed, Tensor bias, "
+                           "str activation) -> Tensor",
+    run, c10::AliasAnalysisKind::FROM_SCHEMA)});
+
+/// A plain matrix or vector that never changes.
+std::optional<Tensor> constant_tensor(const jit::Value* value, std::int64_t dimensions) {
+  const auto constant = jit::toIValue(value);
+  if (!constant || !constant->isTensor()) return std::nullopt;
+  const Tensor& tensor = constant->toTensor();
+  const bool plain = tensor.defined() && tensor.layout() == at::kStrided &&
+                     !tensor.is_quantized() && tensor.dim() == dimensions;
+  return plain ? std::optional(tensor) : std::nullopt;
+}
+
+void use_kernel(jit::Graph& graph, jit::Node* node) {
+  const std::optional<FollowingActivation> next = activation_after(*node->output());
+  const jit::WithInsertPoint before(node);
+  jit::Value* transposed = graph.insertConstant(constant_tensor(node->input(1), 2)->t());
+  jit::Value* activation = graph.insertConstant(next ? next->name : "none");
+  transposed->node()->setSourceRange(node->sourceRange());
+  jit::Node* kernel = graph.create(
+      c10::Symbol::fromQualString(kLinear),
+      {node->input(0), node->input(1), transposed, node->input(2), activation});
+  kernel->insertBefore(node);
+  kernel->copyMetadata(node);
+  kernel->output()->setType(node->output()->type());
+  node->output()->replaceAllUsesWith(kernel->output());
+  node->destroy();
+  if (next) {
+    next->node->output()->replaceAllUsesWith(kernel->output());
+    next->node->destroy();
+  }
+}
+
+}  // namespace
+
+void use_linear_kernel(jit::Graph& graph) {
+  std::vector<jit::Node*> found;
+  for_each_node(*graph.block(), [&](jit::Node* node) {
+    if (node->kind() == c10::aten::linear && node->inputs().size() == 3 &&
+        constant_tensor(node->input(1), 2) && constant_tensor(node->input(2), 1)) {
+      found.push_back(node);
+    }
+  });
+  for (jit::Node* node : found) use_kernel(graph, node);
+}
+
+}  // namespace torchship

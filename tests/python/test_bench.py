@@ -1,0 +1,66 @@
+"""`torchship bench`: engines in turn, for people and for programs."""
+
+import json
+import subprocess
+
+import pytest
+import torch
+import torchship
+from support import EXECUTABLE
+from torch import nn
+
+
+@pytest.fixture(scope="module")
+def mlp(tmp_path_factory):
+    path = tmp_path_factory.mktemp("bench") / "mlp.pt"
+    module = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 1)).eval()
+    torchship.trace(module, torch.rand(2, 3), dynamic={"input": {0: "batch"}}).save(path)
+    return path
+
+
+def bench(path, *arguments):
+    return subprocess.run(
+        [EXECUTABLE, "bench", path, "--seconds", "0.05", "--threads", "1", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_json(mlp):
+    result = bench(mlp, "--stock", "--callers", "2", "--json")
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found["threads"] == 1 and found["callers"] == 2
+    ours, stock = found["engines"]
+    assert (ours["engine"], stock["engine"]) == ("interpreter", "stock")
+    assert stock["ratio"] == 1
+    for way in (ours, stock):
+        assert 0 < way["p50"] <= way["p95"] <= way["p99"]
+        assert way["load"] > 0 and way["first_call"] > 0 and way["calls_per_second"] > 0
+        assert len(way["first_calls"]) == 24 and way["measured"] >= 5
+
+
+def test_text(mlp):
+    result = bench(mlp)
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith(f"{mlp}: forward(float32[")
+    assert lines[1] == "1 thread, 1 caller"
+    assert lines[3].split() == ["load", "first", "call", "p50", "p95", "p99", "calls/s", "memory"]
+    assert lines[4].startswith("interpreter")
+    assert "the first 24 calls" in result.stdout
+
+
+def test_inputs_and_failures(mlp):
+    result = bench(mlp, "-i", "input=[[1,1,1],[2,2,2],[3,3,3]]", "--json")
+    assert json.loads(result.stdout)["inputs"] == ["float32[3, 3]"]
+    result = bench(mlp, "-i", "input=[[1,1]]")
+    assert result.returncode == 1 and result.stderr.startswith("torchship: error: ")
+    result = bench(mlp, "--engine", "none")
+    assert result.returncode == 1 and "has no engine 'none'" in result.stderr
+
+
+def test_batch(mlp):
+    found = json.loads(bench(mlp, "--batch", "64", "--json").stdout)
+    assert found["inputs"] == ["float32[64, 3]"]
