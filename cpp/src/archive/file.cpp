@@ -60,7 +60,7 @@ File::File(std::filesystem::path path, Access access)
     : File(Descriptor(open_for_reading(path)), path, access) {}
 
 File::File(Descriptor descriptor, std::filesystem::path name, Access access)
-    : path_(std::move(name)), descriptor_(std::move(descriptor)) {
+    : path_(std::move(name)), descriptor_(std::move(descriptor)), access_(access) {
   struct stat status = {};
   if (::fstat(descriptor_.number(), &status) != 0) refuse_to_open(path_, errno);
   if (!S_ISREG(status.st_mode)) {
@@ -68,8 +68,6 @@ File::File(Descriptor descriptor, std::filesystem::path name, Access access)
                                                                  : ": not a regular file"));
   }
   size_ = static_cast<std::uint64_t>(status.st_size);
-  if (access == Access::map) mapping_ = Mapping::of(descriptor_.number(), size_);
-  if (mapping_) bytes_ = mapping_->bytes();
 }
 
 File::File(std::span<const char> bytes, std::filesystem::path name,
@@ -107,10 +105,11 @@ std::string File::read(std::uint64_t offset, std::uint64_t length) const {
   return bytes;
 }
 
-std::string_view File::view(std::uint64_t offset, std::uint64_t length) const {
-  check_range(offset, length);
-  const std::span<const char> bytes = bytes_.subspan(offset, length);
-  return {bytes.data(), bytes.size()};
+File::Whole File::whole() const {
+  if (access_ == Access::read) return {.bytes = bytes_, .mapping = nullptr};
+  std::shared_ptr<const Mapping> mapping = Mapping::of(descriptor_.number(), size_);
+  const std::span<const char> bytes = mapping ? mapping->bytes() : std::span<char>();
+  return {.bytes = bytes, .mapping = std::move(mapping)};
 }
 
 void File::check_range(std::uint64_t offset, std::uint64_t length) const {

@@ -5,7 +5,6 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <string_view>
 
 #include "archive/descriptor.h"
 #include "archive/mapping.h"
@@ -19,7 +18,7 @@ class File {
  public:
   enum class Access {
     read,  ///< Bytes are copied when they are asked for.
-    map,   ///< They are in memory as well, as far as the system allows; see Note [Mapped files].
+    map,   ///< whole() maps them, as far as the system allows; see Note [Mapped files].
   };
 
   /// Throws ArchiveError when there is no such file, it is a directory or some other thing that is
@@ -41,22 +40,22 @@ class File {
   /// The same as a string; `length` is checked against the file before anything is allocated.
   std::string read(std::uint64_t offset, std::uint64_t length) const;
 
-  /// Whether all bytes are in memory, or mapped to it.
-  bool in_memory() const noexcept { return bytes_.data() != nullptr; }
-  /// Those bytes in place. Throws ArchiveError when the file ends before; only where in_memory().
-  std::string_view view(std::uint64_t offset, std::uint64_t length) const;
-  /// What they are mapped by; null where they are not.
-  const std::shared_ptr<const Mapping>& mapping() const noexcept { return mapping_; }
+  struct Whole {
+    std::span<const char> bytes;             ///< Empty where they can only be read.
+    std::shared_ptr<const Mapping> mapping;  ///< What keeps them; null where they were in memory.
+  };
+  /// All bytes at once: in memory, or in a new mapping, which nobody else writes to.
+  Whole whole() const;
 
  private:
   void check_range(std::uint64_t offset, std::uint64_t length) const;
 
   std::filesystem::path path_;
   Descriptor descriptor_;
+  Access access_ = Access::read;
   std::uint64_t size_ = 0;
-  std::shared_ptr<const Mapping> mapping_;
   std::shared_ptr<const void> owner_;
-  std::span<const char> bytes_;  ///< Empty where they are neither in memory nor mapped.
+  std::span<const char> bytes_;  ///< Where there is no descriptor.
 };
 
 }  // namespace torchship

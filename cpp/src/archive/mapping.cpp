@@ -18,8 +18,4 @@ std::shared_ptr<const Mapping> Mapping::of(int descriptor, std::uint64_t size) {
 
 Mapping::~Mapping() { ::munmap(bytes_.data(), bytes_.size()); }
 
-void Mapping::drop_pages() const noexcept {
-  ::madvise(bytes_.data(), bytes_.size(), MADV_DONTNEED);
-}
-
 }  // namespace torchship

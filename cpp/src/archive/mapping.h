@@ -25,9 +25,6 @@ class Mapping {
   /// They may be written to.
   std::span<char> bytes() const noexcept { return bytes_; }
 
-  /// Gives the memory back until it is asked for again, and forgets what was written to it.
-  void drop_pages() const noexcept;
-
  private:
   explicit Mapping(std::span<char> bytes) : bytes_(bytes) {}
 

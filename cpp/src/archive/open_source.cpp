@@ -67,9 +67,9 @@ class DecryptedSource final : public Source::Impl {
 
   std::shared_ptr<const File> open(File::Access) const override {
     const std::shared_ptr<const File> file = open_source(encrypted_, File::Access::read);
+    std::span<const char> bytes = file->whole().bytes;
     std::string copy;
-    if (!file->in_memory()) copy = file->read(0, file->size());
-    const std::string_view bytes = file->in_memory() ? file->view(0, file->size()) : copy;
+    if (bytes.empty()) bytes = copy = file->read(0, file->size());
     const auto plain =
         std::make_shared<const std::vector<std::byte>>(decrypt(bytes, file->path().string()));
     const auto* const start = reinterpret_cast<const char*>(plain->data());
@@ -77,9 +77,9 @@ class DecryptedSource final : public Source::Impl {
   }
 
  private:
-  std::vector<std::byte> decrypt(std::string_view bytes, const std::string& name) const {
+  std::vector<std::byte> decrypt(std::span<const char> bytes, const std::string& name) const {
     try {
-      return decrypt_(std::as_bytes(std::span(bytes)));
+      return decrypt_(std::as_bytes(bytes));
     } catch (const std::exception& error) {
       std::string reason = error.what();
       reason.resize(std::min(reason.find('\n'), reason.size()));

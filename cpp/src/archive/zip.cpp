@@ -360,9 +360,11 @@ void ZipReader::stream_unchecked(const ZipEntry& entry,
   }
 }
 
-std::optional<std::string_view> ZipReader::view(const ZipEntry& entry) const {
-  if (entry.deflated || !file_->in_memory()) return std::nullopt;
-  return file_->view(data_offset(entry), entry.size);
+std::optional<std::string_view> ZipReader::view(const ZipEntry& entry,
+                                                std::span<const char> bytes) const {
+  if (entry.deflated || bytes.empty()) return std::nullopt;
+  const std::span<const char> record = bytes.subspan(data_offset(entry), entry.size);
+  return std::string_view(record.data(), record.size());
 }
 
 void ZipReader::check_sum(const ZipEntry& entry, std::uint32_t sum) const {

@@ -51,6 +51,7 @@ class Importer {
  public:
   Importer(const TorchScriptFile& file, std::int64_t version, at::Device device)
       : file_(file),
+        whole_(file.zip().file().whole()),
         version_(static_cast<std::uint64_t>(version)),
         device_(device),
         unit_(std::make_shared<jit::CompilationUnit>()),
@@ -60,9 +61,8 @@ class Importer {
 
   jit::Module run() {
     jit::populate_upgraders_graph_map();  // Once a process.
-    for (const c10::IValue& constant : unpickle("constants").toTupleRef().elements()) {
-      constants_.push_back(constant);
-    }
+    const c10::IValue constants = unpickle("constants");
+    for (const c10::IValue& each : constants.toTupleRef().elements()) constants_.push_back(each);
     jit::Module module(unpickle("data").toObject());
     if (has_quantized_conv_) update_quantized_conv(module);
     return module;
@@ -97,10 +97,11 @@ class Importer {
   at::DataPtr storage(const std::string& record) const {
     const ZipEntry* const entry = file_.find(record);
     if (entry == nullptr) throw ArchiveError(file_.place(record) + ": the record is missing");
-    const std::shared_ptr<const Mapping>& mapping = file_.zip().file().mapping();
-    const std::optional<std::string_view> bytes = file_.zip().view(*entry);
-    if (bytes && mapping && reinterpret_cast<std::uintptr_t>(bytes->data()) % kAlignment == 0) {
-      return in_place(*bytes, mapping);
+    if (const auto& mapping = whole_.mapping) {
+      const std::optional<std::string_view> bytes = file_.zip().view(*entry, whole_.bytes);
+      if (bytes && reinterpret_cast<std::uintptr_t>(bytes->data()) % kAlignment == 0) {
+        return in_place(*bytes, mapping);
+      }
     }
     return copied(*entry);
   }
@@ -122,6 +123,7 @@ class Importer {
   }
 
   const TorchScriptFile& file_;
+  const File::Whole whole_;
   const std::uint64_t version_;
   const at::Device device_;
   std::shared_ptr<jit::CompilationUnit> unit_;
@@ -135,10 +137,7 @@ class Importer {
 jit::Module import_module(const TorchScriptFile& file, std::int64_t version,
                           const at::Device& device) {
   require_known(file, version);
-  jit::Module module = Importer(file, version, device).run();
-  const std::shared_ptr<const Mapping>& mapping = file.zip().file().mapping();
-  if (mapping && !device.is_cpu()) mapping->drop_pages();  // The weights are elsewhere now.
-  return module;
+  return Importer(file, version, device).run();
 }
 
 }  // namespace torchship
