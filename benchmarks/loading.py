@@ -1,7 +1,8 @@
 """Measures loading beside torch.jit.load, in turn: python benchmarks/loading.py [--rounds N]
 
-The archive is a transformer encoder of six layers and an embedding: 90 MB. Times are for a file that
-the system has in memory. Memory is what a process that did nothing else has to itself and wrote to.
+The archive is a transformer encoder of six layers and an embedding: 90 MB. Times are for a file
+that the system has in memory. Memory is what a process that did nothing else has to itself and
+wrote to.
 """
 
 import argparse

@@ -53,9 +53,8 @@ Source::Decrypt hook_of(const py::object& decrypt) {
       const py::object result =
           (*hook)(py::bytes(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
       if (PyObject_CheckBuffer(result.ptr()) == 0) {
-        throw std::runtime_error("decrypt returned " +
-                                 py::str(py::type::of(result).attr("__name__")).cast<std::string>() +
-                                 ", not bytes");
+        const auto kind = py::str(py::type::of(result).attr("__name__")).cast<std::string>();
+        throw std::runtime_error("decrypt returned " + kind + ", not bytes");
       }
       const py::bytes plain(py::module_::import("builtins").attr("bytes")(result));
       const auto* const start = reinterpret_cast<const std::byte*>(PyBytes_AS_STRING(plain.ptr()));

@@ -25,7 +25,7 @@ struct LoadArguments {
 
 /// What they say, as the library takes it. `validate` as in LoadOptions. Throws DeviceError.
 LoadOptions load_options(const LoadArguments& arguments, bool validate = true);
-/// The file of that name, or what standard input gives where the name is "-": read once, to its end.
+/// The file of that name, or what standard input gives, once, where the name is "-".
 Source archive_source(const std::string& archive);
 /// How people know it: "stdin" for "-".
 std::string archive_name(const std::string& archive);

@@ -3,7 +3,9 @@
 namespace torchship::cli {
 
 void add_archive(CLI::App& command, std::string& archive) {
-  command.add_option("archive", archive, "The model's archive; - for standard input")->required()->type_name("FILE");
+  command.add_option("archive", archive, "The model's archive; - for standard input")
+      ->required()
+      ->type_name("FILE");
 }
 
 void add_inputs(CLI::App& command, std::vector<std::string>& inputs) {

@@ -41,9 +41,9 @@ def load(
 
     `validate` compares every call with what the archive's manifest promises: dtypes, sizes, sizes
     that must agree. `verify` compares every record with its digest, so that a damaged weight is an
-    error and never a wrong answer; it reads the whole file. `map` uses the weights where the file is
-    in memory already: models of one file share them, in this process and in others. Such a file may
-    be deleted or replaced, but must not be written into or cut short while the model lives.
+    error and never a wrong answer; it reads the whole file. `map` uses the weights where the file
+    is in memory already: models of one file share them, in this process and in others. Such a file
+    may be deleted or replaced, but must not be written into or cut short while the model lives.
 
     `path` may also be bytes or another buffer, or a binary file: a pipe, `io.BytesIO`. `decrypt` is
     called with the bytes of an encrypted archive and returns those of the archive; they are only

@@ -42,23 +42,23 @@ jit::Module net() {
   net.register_attribute("training", c10::BoolType::get(), true);
   net.register_parameter("weight", at::rand({kRows, 8}), false);
   net.register_buffer("alias", net.attr("weight").toTensor().view({8, kRows}));
-  net.register_attribute("table", c10::DictType::create(c10::StringType::get(), c10::TensorType::get()),
-                         [] {
-                           c10::Dict<std::string, at::Tensor> table;
-                           table.insert("a", at::rand({3}).to(at::kHalf));
-                           return table;
-                         }());
+  c10::Dict<std::string, at::Tensor> table;
+  table.insert("a", at::rand({3}).to(at::kHalf));
+  net.register_attribute(
+      "table", c10::DictType::create(c10::StringType::get(), c10::TensorType::get()), table);
   net.register_module("inner", inner);
   net.define(R"(
     def forward(self, x):
       assert bool(x.sum() < 100000.), "too much"
-      return self.inner.forward(torch.mm(self.weight, x).sum(1)) + self.table["a"].sum() + self.alias[0]
+      y = self.inner.forward(torch.mm(self.weight, x).sum(1))
+      return y + self.table["a"].sum() + self.alias[0]
   )");
   // A tensor that the code itself holds: constants.pkl has it.
   jit::Graph& graph = *net.get_method("forward").graph();
   const jit::WithInsertPoint before_return(graph.return_node());
   jit::Value* const constant = graph.insertConstant(at::rand({kRows}));
-  graph.return_node()->replaceInput(0, graph.insert(c10::aten::add, {graph.outputs()[0], constant}));
+  jit::Value* const sum = graph.insert(c10::aten::add, {graph.outputs()[0], constant});
+  graph.return_node()->replaceInput(0, sum);
   net.eval();
   return net;
 }
@@ -203,15 +203,17 @@ TEST_F(ImportTest, MisalignedRecordsAreCopied) {
 TEST_F(ImportTest, OldQuantisedConvolutionsAreUpdated) {
   jit::Module module("Net");
   module.define("def forward(self, x):\n  return x\n");
-  const std::string code = "class Net(Module):\n"
-                           "  __parameters__ = []\n"
-                           "  __buffers__ = []\n"
-                           "  def forward(self: __torch__.Net, x: Tensor, w: "
-                           "__torch__.torch.classes.quantized.Conv2dPackedParamsBase) -> Tensor:\n"
-                           "    return ops.quantized.conv2d(x, w, [1, 1], [0, 0], [1, 1], 1, 0.5, 0)\n";
-  const fs::path path = rewritten(save(module), [&](const std::string& name, const std::string& is) {
-    return test::stored(name, name.ends_with("code/__torch__.py") ? code : is);
-  });
+  const std::string code =
+      "class Net(Module):\n"
+      "  __parameters__ = []\n"
+      "  __buffers__ = []\n"
+      "  def forward(self: __torch__.Net, x: Tensor, w: "
+      "__torch__.torch.classes.quantized.Conv2dPackedParamsBase) -> Tensor:\n"
+      "    return ops.quantized.conv2d(x, w, [1, 1], [0, 0], [1, 1], 1, 0.5, 0)\n";
+  const auto with_code = [&](const std::string& name, const std::string& bytes) {
+    return test::stored(name, name.ends_with("code/__torch__.py") ? code : bytes);
+  };
+  const fs::path path = rewritten(save(module), with_code);
   const auto graph = import(*open(path, File::Access::map)).get_method("forward").graph();
   EXPECT_EQ(graph->toString(false),
             jit::load(path.string()).get_method("forward").graph()->toString(false));

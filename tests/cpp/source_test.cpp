@@ -72,7 +72,8 @@ TEST_F(SourceTest, PathsAreSources) {
 
 TEST_F(SourceTest, MemoryIsRead) {
   expect_works(Source::memory(bytes_of(bytes_), "memory"), "memory");
-  EXPECT_HAS(refusal([] { Model model(Source::memory({}, "memory")); }), "memory: the file is empty");
+  EXPECT_HAS(refusal([] { Model model(Source::memory({}, "memory")); }),
+             "memory: the file is empty");
 }
 
 TEST_F(SourceTest, MemoryIsNeverWritten) {
@@ -110,7 +111,8 @@ TEST_F(SourceTest, PipesAreReadToTheEnd) {
   ASSERT_EQ(::pipe(ends), 0);
   std::thread writer([&] {
     for (std::size_t done = 0; done < bytes_.size();) {
-      const ssize_t count = ::write(ends[1], bytes_.data() + done, std::min<std::size_t>(1000, bytes_.size() - done));
+      const std::size_t size = std::min<std::size_t>(1000, bytes_.size() - done);
+      const ssize_t count = ::write(ends[1], bytes_.data() + done, size);
       if (count < 0) break;
       done += static_cast<std::size_t>(count);
     }
@@ -123,7 +125,8 @@ TEST_F(SourceTest, PipesAreReadToTheEnd) {
 }
 
 TEST_F(SourceTest, BadDescriptorsAreNamed) {
-  EXPECT_HAS(refusal([] { Source::descriptor(-1, "fd"); }), "fd: cannot be read: Bad file descriptor");
+  EXPECT_HAS(refusal([] { Source::descriptor(-1, "fd"); }),
+             "fd: cannot be read: Bad file descriptor");
   int ends[2];
   ASSERT_EQ(::pipe(ends), 0);
   ::close(ends[1]);

@@ -71,8 +71,8 @@ TORCHSHIP_EXPORT at::Device parse_device(std::string_view name);
 /// A loaded model: a function from values to a value.
 ///
 /// Ownership: a Model is a cheap handle; copies share the weights, and the last one frees them.
-/// The file may be deleted after loading, or another one renamed to its name; it must not be written
-/// to or cut short unless LoadOptions::map is false.
+/// The file may be deleted after loading, or another one renamed to its name; it must not be
+/// written to or cut short unless LoadOptions::map is false.
 ///
 /// Threads: any number of threads may call one Model at once. A method that writes the model's own
 /// state (a recurrent policy that keeps its hidden state in a buffer) runs alone, and that state is

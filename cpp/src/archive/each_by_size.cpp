@@ -19,8 +19,8 @@ std::size_t threads_for(std::span<const std::uint64_t> sizes) {
   constexpr std::size_t kMost = 8;
   const std::uint64_t bytes = std::accumulate(sizes.begin(), sizes.end(), std::uint64_t{0});
   const std::size_t cores = std::max(1u, std::thread::hardware_concurrency());
-  return std::clamp<std::uint64_t>(bytes / kWorthAThread, 1,
-                                   std::min({kMost, cores, std::max<std::size_t>(sizes.size(), 1)}));
+  const std::size_t items = std::max<std::size_t>(1, sizes.size());
+  return std::clamp<std::uint64_t>(bytes / kWorthAThread, 1, std::min({kMost, cores, items}));
 }
 
 class Queue {
@@ -72,7 +72,9 @@ void each_by_size(std::span<const std::uint64_t> sizes,
   {
     std::vector<std::jthread> helpers;
     try {
-      for (std::size_t i = 1; i < threads_for(sizes); ++i) helpers.emplace_back([&] { queue.run(); });
+      for (std::size_t i = 1; i < threads_for(sizes); ++i) {
+        helpers.emplace_back([&] { queue.run(); });
+      }
     } catch (const std::system_error&) {
       // No thread to be had: those that are there do the work.
     }

@@ -7,8 +7,8 @@
 namespace torchship {
 
 // Note [Mapped files]
-// A mapping shows a file's bytes as the system has them in memory: models of one file share them, in
-// one process or in many. It is private: who writes to a page gets a copy of it, and the file
+// A mapping shows a file's bytes as the system has them in memory: models of one file share them,
+// in one process or in many. It is private: who writes to a page gets a copy of it, and the file
 // stays as it is. The file may be deleted, or another one renamed to its name. Whoever writes into
 // it, or cuts it short, changes the bytes under a model's feet; where there are none left, the
 // system ends the process (SIGBUS). LoadOptions::map = false is for files to which that may happen.

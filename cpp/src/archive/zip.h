@@ -61,8 +61,8 @@ class ZipReader {
   /// The same without the CRC, for who has another way to know that the bytes are right.
   void stream_unchecked(const ZipEntry& entry,
                         const std::function<void(std::string_view)>& take) const;
-  /// The record's bytes where they lie among `bytes`, those of the whole file; nothing when the record
-  /// is deflated, or `bytes` are empty.
+  /// The record's bytes where they lie among `bytes`, those of the whole file; nothing when the
+  /// record is deflated, or `bytes` are empty.
   std::optional<std::string_view> view(const ZipEntry& entry, std::span<const char> bytes) const;
   /// Throws unless `sum` is the record's CRC.
   void check_sum(const ZipEntry& entry, std::uint32_t sum) const;

@@ -43,7 +43,7 @@ void require_known(const TorchScriptFile& file, std::int64_t version) {
                          " of the file format; this LibTorch reads " + std::to_string(least) +
                          " to " + std::to_string(most),
                      version < least ? "save it again with a newer PyTorch"
-                                     : "it was saved by a newer PyTorch: use that, or save it again");
+                                     : "it was saved by a newer PyTorch: use that one");
 }
 
 /// Reads the constants, then the module; classes are compiled when the pickles name them.
