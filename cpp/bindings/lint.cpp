@@ -4,6 +4,7 @@
 #include <torchship/lint.h>
 
 #include "convert.h"
+#include "source.h"
 
 namespace py = pybind11;
 
@@ -26,10 +27,10 @@ std::string text_of(const Finding& finding) {
 }
 
 std::vector<Finding> run_lint(const py::object& archive, std::vector<std::string> ignore,
-                              bool audit) {
-  const std::filesystem::path path = path_of(archive);
+                              bool audit, const py::object& decrypt) {
+  const Source source = source_of(archive, decrypt);
   const py::gil_scoped_release release;
-  return lint(path, {.ignore = std::move(ignore), .audit = audit});
+  return lint(source, {.ignore = std::move(ignore), .audit = audit});
 }
 
 }  // namespace
@@ -53,6 +54,7 @@ void bind_lint(py::module_& module) {
       });
   module.def("lint", &run_lint, py::arg("path"), py::kw_only(),
              py::arg("ignore") = std::vector<std::string>(), py::arg("audit") = false,
+             py::arg("decrypt") = py::none(),
              "Find what is wrong with an archive, without running any of its code.");
   module.def(
       "load_operator_library",

@@ -9,6 +9,7 @@
 #include "graph.h"
 #include "info.h"
 #include "lint.h"
+#include "source.h"
 
 namespace py = pybind11;
 
@@ -51,8 +52,8 @@ Policy policy_named(const std::string& name) {
 Model load(const py::object& archive, const std::string& device, const std::string& engine,
            bool validate, bool verify, const std::string& policy, bool retarget, bool optimize,
            bool warm_up, int threads, int max_concurrent_calls, std::vector<int> cores,
-           const py::iterable& operator_libraries) {
-  const std::filesystem::path path = path_of(archive);
+           bool map, const py::object& decrypt, const py::iterable& operator_libraries) {
+  const Source source = source_of(archive, decrypt);
   LoadOptions options;
   options.engine = engine;
   options.optimize = optimize;
@@ -62,6 +63,7 @@ Model load(const py::object& archive, const std::string& device, const std::stri
   options.cores = std::move(cores);
   options.validate = validate;
   options.verify = verify;
+  options.map = map;
   options.policy = policy_named(policy);
   options.retarget = retarget;
   for (const py::handle library : operator_libraries) {
@@ -69,7 +71,7 @@ Model load(const py::object& archive, const std::string& device, const std::stri
   }
   const py::gil_scoped_release release;
   options.device = parse_device(device);
-  return Model(path, options);
+  return Model(source, options);
 }
 
 void raise(const char* name, const Error& error) {
@@ -117,7 +119,8 @@ py::class_<Model> bind_model(py::module_& module) {
            py::arg("engine") = "auto", py::arg("validate") = true, py::arg("verify") = true,
            py::arg("policy") = "trusted", py::arg("retarget") = true, py::arg("optimize") = true,
            py::arg("warm_up") = false, py::arg("threads") = 0, py::arg("max_concurrent_calls") = 0,
-           py::arg("cores") = std::vector<int>(), py::arg("operator_libraries") = py::tuple())
+           py::arg("cores") = std::vector<int>(), py::arg("map") = true,
+           py::arg("decrypt") = py::none(), py::arg("operator_libraries") = py::tuple())
       .def_property_readonly("engine", &Model::engine)
       .def_property_readonly("info", &Model::info)
       .def_property_readonly("device", [](const Model& model) { return model.device().str(); })
@@ -171,12 +174,12 @@ PYBIND11_MODULE(_core, module) {
   bindings::bind_graph(module, model);
   module.def(
       "info",
-      [](const py::object& archive) {
-        const std::filesystem::path path = bindings::path_of(archive);
+      [](const py::object& archive, const py::object& decrypt) {
+        const torchship::Source source = bindings::source_of(archive, decrypt);
         const py::gil_scoped_release release;
-        return torchship::read_info(path);
+        return torchship::read_info(source);
       },
-      py::arg("path"));
+      py::arg("path"), py::kw_only(), py::arg("decrypt") = py::none());
   module.attr("__version__") = torchship::version();
   module.attr("torch_version") = TORCHSHIP_TORCH_VERSION;
 }

@@ -82,12 +82,17 @@ void run_bench(const BenchOptions& options) {
   LoadOptions load = load_options(options.load);
   load.warm_up = options.warm_up;
   if (load.engine == "all") load.engine = "interpreter";
-  const Model model(options.load.archive, load);
+  if (options.stock && options.load.archive == "-") {
+    throw UsageError("stock LibTorch cannot load standard input again and again",
+                     "give bench --stock a file");
+  }
+  const Source archive = archive_source(options.load.archive);
+  const Model model(archive, load);
   const MethodInfo& method = chosen_method(model.info(), options.method);
   const std::vector<Value> inputs = inputs_of(options, model, method);
   model.call(method.name, inputs);  // Wrong inputs are an error before anything is measured.
   std::vector<std::unique_ptr<Way>> ways;
-  ways.push_back(make_torchship_way(options.load.archive, load, method.name, inputs));
+  ways.push_back(make_torchship_way(archive, load, method.name, inputs));
   if (options.stock) {
     ways.push_back(make_stock_way(options.load.archive, load.device, method.name, inputs));
   }
@@ -95,7 +100,7 @@ void run_bench(const BenchOptions& options) {
     std::cerr << "measuring for " << 1.5 * options.seconds * static_cast<double>(ways.size())
               << " s ...\n";
   }
-  const Bench bench{.archive = options.load.archive,
+  const Bench bench{.archive = archive_name(options.load.archive),
                     .method = method.name,
                     .device = load.device.str(),
                     .threads = at::get_num_threads(),

@@ -23,7 +23,7 @@ std::string output_name(const MethodInfo& method) {
 }  // namespace
 
 void run_info(const InfoOptions& options) {
-  const ModelInfo info = read_info(options.archive);
+  const ModelInfo info = read_info(archive_source(options.archive));
   if (options.json) {
     // ASCII only: nothing out of the file reaches the terminal as it is.
     constexpr auto kReplace = nlohmann::ordered_json::error_handler_t::replace;

@@ -80,7 +80,8 @@ void write_page(const GraphCommandOptions& options, const Graphs& graphs, Graph 
     }
   }
   pages[first].notes.insert(pages[first].notes.end(), notes.begin(), notes.end());
-  const std::string name = std::filesystem::path(options.load.archive).filename().string();
+  const std::filesystem::path archive = archive_name(options.load.archive);
+  const std::string name = archive.filename().string();
   write(options.html, graph_page(name, pages, first));
 }
 

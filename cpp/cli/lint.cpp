@@ -9,6 +9,7 @@
 #include <torchship/lint.h>
 
 #include "json.h"
+#include "load_arguments.h"
 #include "printable.h"
 
 namespace torchship::cli {
@@ -29,7 +30,7 @@ void print_json(const LintCommand& options, const std::vector<Finding>& findings
       return found.severity == severity;
     });
   }
-  const nlohmann::ordered_json object = {{"path", options.archive},
+  const nlohmann::ordered_json object = {{"path", archive_name(options.archive)},
                                          {"passed", passed},
                                          {"counts", counts},
                                          {"findings", to_json(findings)}};
@@ -42,7 +43,7 @@ void print_json(const LintCommand& options, const std::vector<Finding>& findings
 bool run_lint(const LintCommand& options) {
   for (const std::string& library : options.operator_libraries) load_operator_library(library);
   const std::vector<Finding> findings =
-      lint(options.archive, {.ignore = options.ignore, .audit = options.audit});
+      lint(archive_source(options.archive), {.ignore = options.ignore, .audit = options.audit});
   const bool passed =
       options.deny.empty() ||
       std::none_of(findings.begin(), findings.end(), [&](const Finding& found) {
@@ -51,7 +52,7 @@ bool run_lint(const LintCommand& options) {
   if (options.json) {
     print_json(options, findings, passed);
   } else {
-    std::cout << printable(options.archive) << '\n'
+    std::cout << printable(archive_name(options.archive)) << '\n'
               << describe_findings(findings, wants_colour());
   }
   return passed;

@@ -1,5 +1,7 @@
 #include "load_arguments.h"
 
+#include <unistd.h>
+
 namespace torchship::cli {
 
 LoadOptions load_options(const LoadArguments& arguments, bool validate) {
@@ -7,6 +9,7 @@ LoadOptions load_options(const LoadArguments& arguments, bool validate) {
   options.device = parse_device(arguments.device);
   options.validate = validate;
   options.verify = arguments.verify;
+  options.map = arguments.map;
   options.policy = arguments.policy == "strict" ? Policy::strict : Policy::trusted;
   options.retarget = arguments.retarget;
   options.engine = arguments.engine;
@@ -18,8 +21,17 @@ LoadOptions load_options(const LoadArguments& arguments, bool validate) {
   return options;
 }
 
+std::string archive_name(const std::string& archive) {
+  return archive == "-" ? "stdin" : archive;
+}
+
+Source archive_source(const std::string& archive) {
+  return archive == "-" ? Source::descriptor(STDIN_FILENO, archive_name(archive))
+                        : Source(archive);
+}
+
 Model load(const LoadArguments& arguments, bool validate) {
-  return Model(arguments.archive, load_options(arguments, validate));
+  return Model(archive_source(arguments.archive), load_options(arguments, validate));
 }
 
 }  // namespace torchship::cli

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <torchship/model.h>
+#include <torchship/source.h>
 
 namespace torchship::cli {
 
@@ -17,12 +18,17 @@ struct LoadArguments {
   std::string policy = "trusted";
   std::vector<std::string> operator_libraries;
   bool verify = true;
+  bool map = true;
   bool retarget = true;
   bool optimize = true;
 };
 
 /// What they say, as the library takes it. `validate` as in LoadOptions. Throws DeviceError.
 LoadOptions load_options(const LoadArguments& arguments, bool validate = true);
+/// The file of that name, or what standard input gives, once, where the name is "-".
+Source archive_source(const std::string& archive);
+/// How people know it: "stdin" for "-".
+std::string archive_name(const std::string& archive);
 /// Loads the model.
 Model load(const LoadArguments& arguments, bool validate = true);
 

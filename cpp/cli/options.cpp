@@ -3,7 +3,9 @@
 namespace torchship::cli {
 
 void add_archive(CLI::App& command, std::string& archive) {
-  command.add_option("archive", archive, "The model's archive")->required()->type_name("FILE");
+  command.add_option("archive", archive, "The model's archive; - for standard input")
+      ->required()
+      ->type_name("FILE");
 }
 
 void add_inputs(CLI::App& command, std::vector<std::string>& inputs) {
@@ -45,6 +47,8 @@ void add_load_arguments(CLI::App& command, LoadArguments& arguments) {
   add_operator_libraries(command, arguments.operator_libraries);
   command.add_flag("--no-verify{false}", arguments.verify,
                    "Do not compare the file's records with their digests");
+  command.add_flag("--no-map{false}", arguments.map,
+                   "Copy the weights: for files that may be written to while the model lives");
   command.add_flag("--no-retarget{false}", arguments.retarget,
                    "Keep the devices that the code names, where they are not the model's");
   command.add_flag("--no-optimize{false}", arguments.optimize,

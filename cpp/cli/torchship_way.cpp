@@ -8,7 +8,7 @@ namespace {
 
 class TorchshipWay final : public Way {
  public:
-  TorchshipWay(std::string archive, LoadOptions options, std::string method,
+  TorchshipWay(Source archive, LoadOptions options, std::string method,
                std::vector<Value> inputs)
       : archive_(std::move(archive)),
         options_(std::move(options)),
@@ -20,7 +20,7 @@ class TorchshipWay final : public Way {
   void call() const override { model_->call(method_, inputs_); }
 
  private:
-  std::string archive_;
+  Source archive_;
   LoadOptions options_;
   std::string method_;
   std::vector<Value> inputs_;
@@ -29,7 +29,7 @@ class TorchshipWay final : public Way {
 
 }  // namespace
 
-std::unique_ptr<Way> make_torchship_way(const std::string& archive, const LoadOptions& options,
+std::unique_ptr<Way> make_torchship_way(const Source& archive, const LoadOptions& options,
                                         const std::string& method,
                                         const std::vector<Value>& inputs) {
   return std::make_unique<TorchshipWay>(archive, options, method, inputs);

@@ -20,7 +20,7 @@ class Way {
 };
 
 /// torchship with one of its engines. `inputs` are positional.
-std::unique_ptr<Way> make_torchship_way(const std::string& archive, const LoadOptions& options,
+std::unique_ptr<Way> make_torchship_way(const Source& archive, const LoadOptions& options,
                                         const std::string& method,
                                         const std::vector<Value>& inputs);
 

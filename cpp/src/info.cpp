@@ -23,6 +23,6 @@ std::string to_string(const MethodInfo& method) {
   return text + ") -> " + method.output.type;
 }
 
-ModelInfo read_info(const std::filesystem::path& archive) { return open_model(archive)->info(); }
+ModelInfo read_info(const Source& archive) { return open_model(archive)->info(); }
 
 }  // namespace torchship

@@ -18,15 +18,15 @@ namespace torchship {
 
 class Model::Impl {
  public:
-  Impl(const std::filesystem::path& archive, const LoadOptions& options)
+  Impl(const Source& archive, const LoadOptions& options)
       : options_(options), gate_(options) {
     require_matching_libtorch();
     for (const std::filesystem::path& library : options.operator_libraries) {
       load_operator_library(library);
     }
     require_device(options.device);
-    file_ = open_model(archive);
-    if (options.policy == Policy::strict) require_audited(file_->audit(), archive.string());
+    file_ = open_model(archive, options.map ? File::Access::map : File::Access::read);
+    if (options.policy == Policy::strict) require_audited(file_->audit(), file_->name());
     if (options.verify) {
       file_->verify();
     }
@@ -159,7 +159,7 @@ class Model::Impl {
   const MethodInfo* default_method_ = nullptr;
 };
 
-Model::Model(const std::filesystem::path& archive, const LoadOptions& options)
+Model::Model(const Source& archive, const LoadOptions& options)
     : impl_(std::make_shared<const Impl>(archive, options)) {}
 
 const ModelInfo& Model::info() const noexcept { return impl_->info(); }

@@ -1,14 +1,16 @@
 #pragma once
 
-#include <filesystem>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include <torchship/info.h>
 #include <torchship/lint.h>
 #include <torchship/model.h>
+#include <torchship/source.h>
 
+#include "archive/file.h"
 #include "audit/report.h"
 #include "engines/engine.h"
 #include "sample.h"
@@ -20,6 +22,9 @@ namespace torchship {
 class ModelFile {
  public:
   virtual ~ModelFile() = default;
+
+  /// "model.pt": how messages name the file.
+  virtual std::string name() const = 0;
 
   /// What the file says of itself: reads descriptions only, runs nothing. Throws ArchiveError.
   virtual ModelInfo info() const = 0;
@@ -49,6 +54,7 @@ class ModelFile {
 
 /// Opens a file and finds out what it is. Throws ArchiveError, saying what the file holds instead
 /// where it is no model.
-std::unique_ptr<const ModelFile> open_model(const std::filesystem::path& path);
+std::unique_ptr<const ModelFile> open_model(const Source& source,
+                                            File::Access access = File::Access::read);
 
 }  // namespace torchship

@@ -1,4 +1,4 @@
-#include "archive/file.h"
+#include "archive/open_source.h"
 #include "archive/recognise.h"
 #include "archive/zip.h"
 #include "model_file.h"
@@ -6,8 +6,8 @@
 
 namespace torchship {
 
-std::unique_ptr<const ModelFile> open_model(const std::filesystem::path& path) {
-  auto file = std::make_shared<const File>(path);
+std::unique_ptr<const ModelFile> open_model(const Source& source, File::Access access) {
+  std::shared_ptr<const File> file = open_source(source, access);
   require_zip(*file);
   ZipReader zip(file);
   std::string folder = require_torchscript(zip);

@@ -1,20 +1,26 @@
 """The compiled module; its names are offered by the package torchship."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from torchship._source import Archive
+
 __version__: str
 torch_version: str
 
-def info(path: str | os.PathLike[str]) -> ModelInfo:
+def info(path: Archive, *, decrypt: Callable[[bytes], bytes] | None = None) -> ModelInfo:
     """Read what the file says of itself: no weight is loaded, no code is run or compiled."""
 
 def lint(
-    path: str | os.PathLike[str], *, ignore: Sequence[str] = (), audit: bool = False
+    path: Archive,
+    *,
+    ignore: Sequence[str] = (),
+    audit: bool = False,
+    decrypt: Callable[[bytes], bytes] | None = None,
 ) -> list[Finding]:
     """Find what is wrong with an archive, without running any of its code."""
 
@@ -374,7 +380,7 @@ class Model:
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: Archive,
         *,
         device: str = "cpu",
         engine: str = "auto",
@@ -387,6 +393,8 @@ class Model:
         threads: int = 0,
         max_concurrent_calls: int = 0,
         cores: Sequence[int] = (),
+        map: bool = True,
+        decrypt: Callable[[bytes], bytes] | None = None,
         operator_libraries: Iterable[str | os.PathLike[str]] = (),
     ) -> None: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...

@@ -1,17 +1,22 @@
 """Loading and checking an archive."""
 
+from __future__ import annotations
+
 import os
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Literal
 
 import torch  # noqa: F401  (the compiled module needs its libraries)
 
 from torchship import _core
 from torchship._core import CheckReport, Model
 
+if TYPE_CHECKING:
+    from torchship._source import Archive
+
 
 def load(
-    path: str | os.PathLike[str],
+    path: Archive,
     *,
     device: str = "cpu",
     engine: str = "auto",
@@ -20,6 +25,8 @@ def load(
     policy: Literal["trusted", "strict"] = "trusted",
     retarget: bool = True,
     optimize: bool = True,
+    map: bool = True,
+    decrypt: Callable[[bytes], bytes] | None = None,
     warm_up: bool = False,
     threads: int = 0,
     max_concurrent_calls: int = 0,
@@ -34,7 +41,13 @@ def load(
 
     `validate` compares every call with what the archive's manifest promises: dtypes, sizes, sizes
     that must agree. `verify` compares every record with its digest, so that a damaged weight is an
-    error and never a wrong answer; it reads the whole file.
+    error and never a wrong answer; it reads the whole file. `map` uses the weights where the file
+    is in memory already: models of one file share them, in this process and in others. Such a file
+    may be deleted or replaced, but must not be written into or cut short while the model lives.
+
+    `path` may also be bytes or another buffer, or a binary file: a pipe, `io.BytesIO`. `decrypt` is
+    called with the bytes of an encrypted archive and returns those of the archive; they are only
+    ever in memory. docs/loading.md.
 
     `policy="strict"` is for files from strangers: what they must not have is refused before any of
     their code runs. `retarget` puts `device` in the place of other devices that the code names, as
@@ -61,6 +74,8 @@ def load(
         policy=policy,
         retarget=retarget,
         optimize=optimize,
+        map=map,
+        decrypt=decrypt,
         warm_up=warm_up,
         threads=threads,
         max_concurrent_calls=max_concurrent_calls,
@@ -70,21 +85,26 @@ def load(
 
 
 def lint(
-    path: str | os.PathLike[str], *, ignore: Iterable[str] = (), audit: bool = False
+    path: Archive,
+    *,
+    ignore: Iterable[str] = (),
+    audit: bool = False,
+    decrypt: Callable[[bytes], bytes] | None = None,
 ) -> list[_core.Finding]:
     """Finds what is wrong or dangerous with an archive, without running any of its code.
 
     The findings are sorted by severity; each has a code, a place, the line of the author's source
     where the archive tells, a reason and a hint. `ignore` leaves out codes ("random") or single
     findings ("random@net.py:12", "random@decoder.sampler"). `audit` looks for what a file from a
-    stranger must not have as well. docs/lint.md lists the codes.
+    stranger must not have as well. docs/lint.md lists the codes. `path` and `decrypt` are as in
+    load().
 
     Raises ArchiveError when the file is no model.
     """
-    return _core.lint(path, ignore=list(ignore), audit=audit)
+    return _core.lint(path, ignore=list(ignore), audit=audit, decrypt=decrypt)
 
 
-def check(path: str | os.PathLike[str], *, device: str = "cpu") -> CheckReport:
+def check(path: Archive, *, device: str = "cpu") -> CheckReport:
     """Runs an archive's samples on a device and compares with what the eager model gave at home.
 
     The report is true when everything passed; its str() is a table. A model that fails on a sample

@@ -41,6 +41,7 @@ class FakeEngine final : public Engine {
 };
 
 struct FakeFile final : ModelFile {
+  std::string name() const override { return "fake"; }
   ModelInfo info() const override {
     ModelInfo described;
     described.path = "m.pt";

@@ -70,11 +70,63 @@ TEST_F(DigestsTest, RecordsMayBeNeitherMissingNorMore) {
              "record 'three' is not listed in the manifest");
 }
 
-TEST_F(DigestsTest, ChecksumsOfTheZipAreComparedToo) {
+TEST_F(DigestsTest, DigestsAloneSayWhatIsDamaged) {
   ZipRecord damaged = stored("a/one", large_);
   damaged.data[7] = 'y';
-  EXPECT_HAS(verify({damaged, two_}, manifest_), "record 'a/one' is damaged");
+  EXPECT_HAS(verify({damaged, two_}, manifest_), "record 'one' is damaged: its SHA-256");
+  ZipRecord wrong_sum = stored("a/one", large_);
+  wrong_sum.crc ^= 1;
+  EXPECT_EQ(verify({wrong_sum, two_}, manifest_), "");
 }
+
+/// Enough for several threads: 12 records of 1 to 2 MB, some of them deflated.
+class ManyRecordsTest : public testing::TestWithParam<File::Access> {
+ protected:
+  ManyRecordsTest() {
+    for (std::size_t i = 0; i < 12; ++i) {
+      const std::string name = "r" + std::to_string(i);
+      const std::string bytes(1'000'000 + 77'777 * i, static_cast<char>('a' + i));
+      records_.push_back(i % 4 == 3 ? compressed("a/" + name, bytes) : stored("a/" + name, bytes));
+      manifest_.records[name] = sha256(bytes);
+    }
+  }
+
+  ZipReader zip() const {
+    return ZipReader(
+        std::make_shared<const File>(folder_.file("a.zip", zip_of(records_)), GetParam()));
+  }
+  std::string digests() const {
+    return refusal([&] { verify_digests(zip(), "a/", manifest_); });
+  }
+  std::string sums() const {
+    return refusal([&] { verify_sums(zip()); });
+  }
+
+  std::vector<ZipRecord> records_;
+  Manifest manifest_;
+  TempFolder folder_;
+};
+
+TEST_P(ManyRecordsTest, ABitOfTheLastOneIsFound) {
+  EXPECT_EQ(digests(), "");
+  EXPECT_EQ(sums(), "");
+  records_[10].data.back() ^= 1;
+  EXPECT_HAS(digests(), "record 'r10' is damaged: its SHA-256 is not the one in the manifest");
+  EXPECT_HAS(sums(), "record 'a/r10' is damaged: its checksum does not match");
+}
+
+TEST_P(ManyRecordsTest, TheFirstBadOneOfTheFileIsNamed) {
+  records_[2].data[5] ^= 1;
+  records_[9].data[5] ^= 1;
+  records_[10].data[5] ^= 1;
+  for (int times = 0; times < 20; ++times) {
+    EXPECT_HAS(digests(), "record 'r2' is damaged");
+    EXPECT_HAS(sums(), "record 'a/r2' is damaged");
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Digests, ManyRecordsTest,
+                         testing::Values(File::Access::read, File::Access::map));
 
 /// A model whose weight's bytes are flipped in the file.
 class DamagedModelTest : public testing::Test {

@@ -1,6 +1,7 @@
 #include "archive/zip.h"
 
 #include <limits>
+#include <random>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -49,9 +50,20 @@ std::string long_text() {
 TEST(Crc32, KnowsTheStandardValuesAndGoesOn) {
   EXPECT_EQ(crc32(""), 0u);
   EXPECT_EQ(crc32("123456789"), 0xcbf43926u);
+  EXPECT_EQ(crc32_portable("123456789"), 0xcbf43926u);
   const std::string text = long_text();
   for (std::size_t cut : {0, 1, 15, 16, 17, 1000}) {
     EXPECT_EQ(crc32(text.substr(cut), crc32(text.substr(0, cut))), crc32(text));
+  }
+}
+
+TEST(Crc32, InstructionsAndTablesAgree) {
+  std::mt19937 random(7);
+  std::string bytes(4099, ' ');
+  for (char& byte : bytes) byte = static_cast<char>(random());
+  for (std::size_t size = 0; size < bytes.size(); size += size < 300 ? 1 : 97) {
+    const std::string_view part = std::string_view(bytes).substr(size % 17, size);
+    EXPECT_EQ(crc32(part, 0x12345678), crc32_portable(part, 0x12345678)) << size;
   }
 }
 

@@ -300,3 +300,47 @@ def test_executable_agrees_with_the_binding(archives):
     result = data_of(cli_json("run", archives["linear"], "-i", "input=[[1.2,3.0,0.1]]"))
     expected = torchship.load(archives["linear"])(EXAMPLE)
     assert torch.equal(torch.from_numpy(result), expected)
+
+
+# The archive on standard input, and how it is mapped.
+
+
+@pytest.mark.parametrize("command", ["info", "lint", "run", "graph", "bench"])
+def test_archive_on_standard_input(archives, command):
+    more = {"run": ["-i", "input=[[1,2,3]]"], "bench": ["--seconds", "0.05"]}.get(command, [])
+    with archives["linear"].open("rb") as file:
+        done = cli(command, "-", *more, stdin=file)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert str(archives["linear"]) not in done.stdout
+    piped = subprocess.run(
+        f"cat '{archives['linear']}' | '{EXECUTABLE}' {command} - {' '.join(more)}",
+        shell=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (piped.returncode, piped.stderr) == (0, "")
+    if command != "bench":
+        assert piped.stdout == done.stdout
+
+
+def test_check_of_standard_input(tmp_path):
+    path = tmp_path / "m.pt"
+    torchship.trace(torch.nn.Linear(3, 2).eval(), (EXAMPLE,)).save(path)
+    with path.open("rb") as file:
+        done = cli("check", "-", stdin=file)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("stdin on cpu")
+
+
+def test_standard_input_without_an_archive(archives):
+    check_failure(cli("info", "-", stdin=subprocess.DEVNULL), 1, "stdin: gave no bytes")
+    check_failure(cli("info", "-", input="no archive"), 1, "stdin: is not a TorchScript archive")
+    with archives["linear"].open("rb") as file:
+        done = cli("bench", "-", "--stock", stdin=file)
+    check_failure(done, 2, "cannot load standard input again", "give bench --stock a file")
+
+
+def test_no_map(archives):
+    call = ("run", archives["linear"], "-i", "input=[[1,2,3]]")
+    assert cli_ok(*call, "--no-map") == cli_ok(*call)

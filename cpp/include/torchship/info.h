@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <torchship/source.h>
 #include <torchship/value.h>
 
 namespace torchship {
@@ -124,7 +125,7 @@ struct EngineInfo {
 
 /// What an archive says about itself.
 struct TORCHSHIP_EXPORT ModelInfo {
-  std::filesystem::path path;
+  std::filesystem::path path;       ///< Or the name of a source that has none.
   std::string format;               ///< "torchscript".
   std::int64_t format_version = 0;  ///< The file format's own version, as the writer recorded it.
   std::string class_name;           ///< Of the module: "__torch__.Net".
@@ -152,6 +153,6 @@ struct TORCHSHIP_EXPORT ModelInfo {
 
 /// Reads what the file says of itself: no weight is loaded, no code is run or compiled.
 /// Throws ArchiveError.
-TORCHSHIP_EXPORT ModelInfo read_info(const std::filesystem::path& archive);
+TORCHSHIP_EXPORT ModelInfo read_info(const Source& archive);
 
 }  // namespace torchship

@@ -7,6 +7,7 @@
 
 #include <torchship/export.h>
 #include <torchship/info.h>
+#include <torchship/source.h>
 
 namespace torchship {
 
@@ -21,8 +22,7 @@ struct LintOptions {
 /// What is wrong or dangerous with an archive, found without running any of its code: hazards first
 /// by severity, then in the order of the file. docs/lint.md lists the codes. What the tracer found
 /// and the manifest holds is in it too. Throws ArchiveError when the file is no model.
-TORCHSHIP_EXPORT std::vector<Finding> lint(const std::filesystem::path& archive,
-                                           const LintOptions& options = {});
+TORCHSHIP_EXPORT std::vector<Finding> lint(const Source& archive, const LintOptions& options = {});
 
 /// Whether a severity ("note" < "warning" < "error") is at least `level`.
 TORCHSHIP_EXPORT bool at_least(std::string_view severity, std::string_view level) noexcept;

@@ -13,6 +13,7 @@
 #include <torchship/error.h>
 #include <torchship/graph.h>
 #include <torchship/info.h>
+#include <torchship/source.h>
 #include <torchship/value.h>
 
 namespace torchship {
@@ -32,6 +33,11 @@ struct LoadOptions {
   /// Compare every record with its digest (or, in archives of others, its checksum) before it is
   /// used, so that a damaged weight is an error and never a wrong answer. Reads the whole file.
   bool verify = true;
+  /// Use the weights where the file is in memory already, instead of copying them: models of one
+  /// file share them, in this process and in others, and a model that writes its own state gets its
+  /// own pages of it. Not to be used for files that may be written to, or cut short, while the
+  /// model lives. Other devices than the CPU get copies in any case. docs/loading.md.
+  bool map = true;
   Policy policy = Policy::trusted;
   /// Where the code names a device that is not `device`, take `device` instead: a device that was
   /// baked in by the tracer. The archive's samples are run again then, and must agree.
@@ -65,7 +71,8 @@ TORCHSHIP_EXPORT at::Device parse_device(std::string_view name);
 /// A loaded model: a function from values to a value.
 ///
 /// Ownership: a Model is a cheap handle; copies share the weights, and the last one frees them.
-/// The file is not needed after loading: it may be replaced or deleted.
+/// The file may be deleted after loading, or another one renamed to its name; it must not be
+/// written to or cut short unless LoadOptions::map is false.
 ///
 /// Threads: any number of threads may call one Model at once. A method that writes the model's own
 /// state (a recurrent policy that keeps its hidden state in a buffer) runs alone, and that state is
@@ -78,7 +85,7 @@ TORCHSHIP_EXPORT at::Device parse_device(std::string_view name);
 class TORCHSHIP_EXPORT Model {
  public:
   /// Loads the archive to a device. Throws ArchiveError or DeviceError.
-  explicit Model(const std::filesystem::path& archive, const LoadOptions& options = {});
+  explicit Model(const Source& archive, const LoadOptions& options = {});
 
   const ModelInfo& info() const noexcept;
   at::Device device() const noexcept;

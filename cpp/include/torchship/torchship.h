@@ -8,6 +8,7 @@
 #include <torchship/info.h>
 #include <torchship/lint.h>
 #include <torchship/model.h>
+#include <torchship/source.h>
 #include <torchship/tensor_file.h>
 #include <torchship/value.h>
 #include <torchship/version.h>

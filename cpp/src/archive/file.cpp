@@ -1,5 +1,6 @@
 #include "archive/file.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 #include <utility>
@@ -29,6 +30,9 @@ namespace {
 }
 
 int open_for_reading(const std::filesystem::path& path) {
+  if (path.native().find('\0') != std::string::npos) {
+    throw ArchiveError(quote(path.native()) + ": no file has a NUL character in its name");
+  }
   // O_NONBLOCK: a FIFO without a writer would block here; regular files ignore it.
   constexpr int kFlags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
   int descriptor = -1;
@@ -48,31 +52,42 @@ ArchiveError ends_early(const std::filesystem::path& path, std::uint64_t end, st
 
 }  // namespace
 
-File::File(std::filesystem::path path) : path_(std::move(path)) {
-  if (path_.native().find('\0') != std::string::npos) {
-    throw ArchiveError(quote(path_.native()) + ": no file has a NUL character in its name");
-  }
-  const int descriptor = open_for_reading(path_);
+Descriptor::~Descriptor() {
+  if (number_ >= 0) ::close(number_);
+}
+
+File::File(std::filesystem::path path, Access access)
+    : File(Descriptor(open_for_reading(path)), path, access) {}
+
+File::File(Descriptor descriptor, std::filesystem::path name, Access access)
+    : path_(std::move(name)), descriptor_(std::move(descriptor)), access_(access) {
   struct stat status = {};
-  const int error = ::fstat(descriptor, &status) == 0 ? 0 : errno;
-  if (error != 0 || !S_ISREG(status.st_mode)) {
-    ::close(descriptor);
-    if (error != 0) refuse_to_open(path_, error);
+  if (::fstat(descriptor_.number(), &status) != 0) refuse_to_open(path_, errno);
+  if (!S_ISREG(status.st_mode)) {
     throw ArchiveError(path_.string() + (S_ISDIR(status.st_mode) ? ": is a directory, not a file"
                                                                  : ": not a regular file"));
   }
-  descriptor_ = descriptor;
   size_ = static_cast<std::uint64_t>(status.st_size);
 }
 
-File::~File() { ::close(descriptor_); }
+File::File(std::span<const char> bytes, std::filesystem::path name,
+           std::shared_ptr<const void> owner)
+    : path_(std::move(name)),
+      descriptor_(-1),
+      size_(bytes.size()),
+      owner_(std::move(owner)),
+      bytes_(bytes) {}
 
 void File::read(std::uint64_t offset, std::span<char> out) const {
   check_range(offset, out.size());
+  if (descriptor_.number() < 0) {
+    std::copy_n(bytes_.data() + offset, out.size(), out.data());
+    return;
+  }
   for (std::size_t done = 0; done < out.size();) {
     const std::uint64_t at = offset + done;
     const ssize_t count =
-        ::pread(descriptor_, out.data() + done, out.size() - done, static_cast<off_t>(at));
+        ::pread(descriptor_.number(), out.data() + done, out.size() - done, static_cast<off_t>(at));
     if (count == 0) throw ends_early(path_, at, offset, out.size());
     if (count > 0) {
       done += static_cast<std::size_t>(count);
@@ -88,6 +103,13 @@ std::string File::read(std::uint64_t offset, std::uint64_t length) const {
   std::string bytes(length, '\0');
   read(offset, std::span<char>(bytes));
   return bytes;
+}
+
+File::Whole File::whole() const {
+  if (access_ == Access::read) return {.bytes = bytes_, .mapping = nullptr};
+  std::shared_ptr<const Mapping> mapping = Mapping::of(descriptor_.number(), size_);
+  const std::span<const char> bytes = mapping ? mapping->bytes() : std::span<char>();
+  return {.bytes = bytes, .mapping = std::move(mapping)};
 }
 
 void File::check_range(std::uint64_t offset, std::uint64_t length) const {

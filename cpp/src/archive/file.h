@@ -2,22 +2,36 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 
+#include "archive/descriptor.h"
+#include "archive/mapping.h"
+
 namespace torchship {
 
-/// A regular file opened for reading. What is read is always the file that was opened, also after
-/// its name was given to another one. Reading from several threads at once is safe.
+/// The bytes of an archive: a regular file opened for reading, or memory. What is read is always
+/// the file that was opened, also after its name was given to another one. Reading from several
+/// threads at once is safe.
 class File {
  public:
+  enum class Access {
+    read,  ///< Bytes are copied when they are asked for.
+    map,   ///< whole() maps them, as far as the system allows; see Note [Mapped files].
+  };
+
   /// Throws ArchiveError when there is no such file, it is a directory or some other thing that is
   /// no regular file, or it may not be read.
-  explicit File(std::filesystem::path path);
-  ~File();
+  explicit File(std::filesystem::path path, Access access = Access::read);
+  /// The same for a file that is open already; `name` is for messages.
+  File(Descriptor descriptor, std::filesystem::path name, Access access = Access::read);
+  /// Bytes in memory, which `owner` keeps, if there is one.
+  File(std::span<const char> bytes, std::filesystem::path name, std::shared_ptr<const void> owner);
   File(const File&) = delete;
   File& operator=(const File&) = delete;
 
+  /// Or the name, of what has no path.
   const std::filesystem::path& path() const noexcept { return path_; }
   std::uint64_t size() const noexcept { return size_; }
 
@@ -26,12 +40,22 @@ class File {
   /// The same as a string; `length` is checked against the file before anything is allocated.
   std::string read(std::uint64_t offset, std::uint64_t length) const;
 
+  struct Whole {
+    std::span<const char> bytes;             ///< Empty where they can only be read.
+    std::shared_ptr<const Mapping> mapping;  ///< What keeps them; null where they were in memory.
+  };
+  /// All bytes at once: in memory, or in a new mapping, which nobody else writes to.
+  Whole whole() const;
+
  private:
   void check_range(std::uint64_t offset, std::uint64_t length) const;
 
   std::filesystem::path path_;
-  int descriptor_ = -1;
+  Descriptor descriptor_;
+  Access access_ = Access::read;
   std::uint64_t size_ = 0;
+  std::shared_ptr<const void> owner_;
+  std::span<const char> bytes_;  ///< Where there is no descriptor.
 };
 
 }  // namespace torchship

@@ -336,24 +336,35 @@ std::string ZipReader::read(const ZipEntry& entry, std::uint64_t limit) const {
 void ZipReader::stream(const ZipEntry& entry,
                        const std::function<void(std::string_view)>& take) const {
   std::uint32_t sum = 0;
-  const auto pass = [&](std::string_view bytes) {
+  stream_unchecked(entry, [&](std::string_view bytes) {
     sum = crc32(bytes, sum);
     take(bytes);
-  };
+  });
+  check_sum(entry, sum);
+}
+
+void ZipReader::stream_unchecked(const ZipEntry& entry,
+                                 const std::function<void(std::string_view)>& take) const {
   const std::uint64_t start = data_offset(entry);
   if (entry.deflated) {
-    if (!inflate(file_->read(start, entry.compressed_size), entry.size, pass)) {
+    if (!inflate(file_->read(start, entry.compressed_size), entry.size, take)) {
       refuse(*file_, entry.name, "does not inflate to " + std::to_string(entry.size) + " bytes");
     }
-  } else {
-    std::string piece(std::min(entry.size, kPiece), '\0');
-    for (std::uint64_t done = 0; done < entry.size; done += piece.size()) {
-      piece.resize(std::min(entry.size - done, kPiece));
-      file_->read(start + done, std::span<char>(piece));
-      pass(piece);
-    }
+    return;
   }
-  check_sum(entry, sum);
+  std::string piece(std::min(entry.size, kPiece), '\0');
+  for (std::uint64_t done = 0; done < entry.size; done += piece.size()) {
+    piece.resize(std::min(entry.size - done, kPiece));
+    file_->read(start + done, std::span<char>(piece));
+    take(piece);
+  }
+}
+
+std::optional<std::string_view> ZipReader::view(const ZipEntry& entry,
+                                                std::span<const char> bytes) const {
+  if (entry.deflated || bytes.empty()) return std::nullopt;
+  const std::span<const char> record = bytes.subspan(data_offset(entry), entry.size);
+  return std::string_view(record.data(), record.size());
 }
 
 void ZipReader::check_sum(const ZipEntry& entry, std::uint32_t sum) const {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -57,10 +58,16 @@ class ZipReader {
   /// Hands the record's bytes, inflated, to `take` piece by piece, with its CRC checked at the end.
   /// Memory for a compressed record is bounded by its compressed size.
   void stream(const ZipEntry& entry, const std::function<void(std::string_view)>& take) const;
-
- private:
+  /// The same without the CRC, for who has another way to know that the bytes are right.
+  void stream_unchecked(const ZipEntry& entry,
+                        const std::function<void(std::string_view)>& take) const;
+  /// The record's bytes where they lie among `bytes`, those of the whole file; nothing when the
+  /// record is deflated, or `bytes` are empty.
+  std::optional<std::string_view> view(const ZipEntry& entry, std::span<const char> bytes) const;
+  /// Throws unless `sum` is the record's CRC.
   void check_sum(const ZipEntry& entry, std::uint32_t sum) const;
 
+ private:
   std::shared_ptr<const File> file_;
   /// Some writers can be told not to compute CRCs and leave zeros in all records.
   bool has_sums_ = false;

@@ -85,7 +85,7 @@ bool at_least(std::string_view severity, std::string_view level) noexcept {
   return rank(severity) >= rank(level);
 }
 
-std::vector<Finding> lint(const std::filesystem::path& archive, const LintOptions& options) {
+std::vector<Finding> lint(const Source& archive, const LintOptions& options) {
   const std::unique_ptr<const ModelFile> file = open_model(archive);
   AuditReport report = options.audit ? file->audit() : AuditReport();
   std::vector<Finding> findings = report.is_readable() ? ordinary(*file, options)

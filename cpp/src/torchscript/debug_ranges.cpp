@@ -19,7 +19,7 @@ using Type = Pickle::Type;
 /// A piece of the user's source or, for traced code, the list of Python's frames.
 struct Origin {
   std::vector<std::size_t> texts;  ///< Indices into the texts that make it up.
-  std::string file;
+  std::optional<std::string> file;  ///< May be empty, which LibTorch prints as ":0:0".
   std::size_t line = 0;
 };
 
@@ -91,7 +91,7 @@ class RecordReader {
     if (!has_table_) {
       origin.texts.push_back(record_.texts.size());
       record_.texts.push_back(child(source, 0).text);
-      origin.file = child(source, 1).text;
+      if (!child(source, 1).text.empty()) origin.file = child(source, 1).text;
       return origin;
     }
     const Node& arguments = child(child(source, 0), 1);  // Of build_intlist.
@@ -135,8 +135,7 @@ class DebugRanges final : public jit::SourceRangeUnpickler {
         text += record_.texts[index];
       }
     }
-    return std::make_shared<jit::Source>(
-        text, origin.file.empty() ? std::nullopt : std::optional(origin.file), origin.line);
+    return std::make_shared<jit::Source>(text, origin.file, origin.line);
   }
 
   Record record_;

@@ -65,10 +65,8 @@ ModelInfo TorchScriptFile::info() const {
 void TorchScriptFile::verify() const {
   if (manifest_) {
     verify_digests(zip_, folder_, *manifest_);
-    return;
-  }
-  for (const ZipEntry& entry : zip_.entries()) {
-    zip_.stream(entry, [](std::string_view) {});
+  } else {
+    verify_sums(zip_);
   }
 }
 
@@ -107,7 +105,7 @@ std::optional<Intermediates> TorchScriptFile::intermediates(const ModelInfo&) co
 std::unique_ptr<const Engine> TorchScriptFile::load(const ModelInfo& info,
                                                     const LoadOptions& options) const {
   guard_torchscript(*this);
-  return make_interpreter(load_module(zip_.file(), options.device), info, options);
+  return make_interpreter(load_module(*this, info.format_version, options.device), info, options);
 }
 
 std::vector<Finding> TorchScriptFile::lint(const ModelInfo& info,

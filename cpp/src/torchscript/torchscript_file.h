@@ -48,7 +48,7 @@ class TorchScriptFile final : public ModelFile {
     zip_.stream(entry, take);
   }
   /// "model.pt": how messages name the file.
-  std::string name() const { return zip_.file().path().string(); }
+  std::string name() const override { return zip_.file().path().string(); }
   /// "model.pt: data.pkl": how messages name a record.
   std::string place(const std::string& name) const;
 
