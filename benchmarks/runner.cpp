@@ -43,14 +43,6 @@ struct Options {
   int threads = 1;
 };
 
-/// What the engine of `torchship:ENGINE` means to the library.
-torchship::LoadOptions load_options(const std::string& engine) {
-  if (engine != "interpreter") {
-    throw std::runtime_error("engine '" + engine + "' is not one of: interpreter");
-  }
-  return {};
-}
-
 /// A loaded model with its inputs.
 class Runner {
  public:
@@ -141,7 +133,8 @@ std::unique_ptr<Runner> make_runner(const Options& options, const std::vector<at
   if (kind == "torchship") {
     const bool named = colon != std::string::npos;
     const std::string engine = named ? options.way.substr(colon + 1) : "interpreter";
-    return std::make_unique<TorchshipRunner>(options.archive, inputs, load_options(engine));
+    const torchship::LoadOptions load{.engine = engine, .threads = options.threads};
+    return std::make_unique<TorchshipRunner>(options.archive, inputs, load);
   }
   throw std::runtime_error("way '" + options.way + "' is not one of: stock, torchship[:ENGINE]");
 }

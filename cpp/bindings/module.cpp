@@ -50,7 +50,7 @@ Policy policy_named(const std::string& name) {
 }
 
 Model load(const py::object& archive, const std::string& device, const std::string& engine,
-           bool validate, bool verify, const std::string& policy, bool retarget, bool optimize,
+           bool validate, bool verify, bool verify_digests, const std::string& policy, bool retarget, bool optimize,
            bool warm_up, int threads, int max_concurrent_calls, std::vector<int> cores,
            bool map, const py::object& decrypt, const py::iterable& operator_libraries) {
   const Source source = source_of(archive, decrypt);
@@ -63,6 +63,7 @@ Model load(const py::object& archive, const std::string& device, const std::stri
   options.cores = std::move(cores);
   options.validate = validate;
   options.verify = verify;
+  options.verify_digests = verify_digests;
   options.map = map;
   options.policy = policy_named(policy);
   options.retarget = retarget;
@@ -117,6 +118,7 @@ py::class_<Model> bind_model(py::module_& module) {
   return py::class_<Model>(module, "Model", "A loaded model; see torchship.load().")
       .def(py::init(&load), py::arg("path"), py::kw_only(), py::arg("device") = "cpu",
            py::arg("engine") = "auto", py::arg("validate") = true, py::arg("verify") = true,
+           py::arg("verify_digests") = false,
            py::arg("policy") = "trusted", py::arg("retarget") = true, py::arg("optimize") = true,
            py::arg("warm_up") = false, py::arg("threads") = 0, py::arg("max_concurrent_calls") = 0,
            py::arg("cores") = std::vector<int>(), py::arg("map") = true,

@@ -9,6 +9,7 @@ LoadOptions load_options(const LoadArguments& arguments, bool validate) {
   options.device = parse_device(arguments.device);
   options.validate = validate;
   options.verify = arguments.verify;
+  options.verify_digests = arguments.verify_digests;
   options.map = arguments.map;
   options.policy = arguments.policy == "strict" ? Policy::strict : Policy::trusted;
   options.retarget = arguments.retarget;

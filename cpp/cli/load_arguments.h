@@ -18,6 +18,7 @@ struct LoadArguments {
   std::string policy = "trusted";
   std::vector<std::string> operator_libraries;
   bool verify = true;
+  bool verify_digests = false;
   bool map = true;
   bool retarget = true;
   bool optimize = true;

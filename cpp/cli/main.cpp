@@ -48,6 +48,7 @@ void add_run(CLI::App& app) {
 
 void add_check(CLI::App& app, int& status) {
   auto options = std::make_shared<CheckOptions>();
+  options->load.verify_digests = true;
   CLI::App* command = app.add_subcommand(
       "check", "Run the archive's samples here and compare with the results they had at home");
   add_load_arguments(*command, options->load);

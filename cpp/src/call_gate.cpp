@@ -1,6 +1,7 @@
 #include "call_gate.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
 
 #include <sched.h>
@@ -18,6 +19,12 @@ namespace torchship {
 namespace {
 
 constexpr int kMostThreads = 1024;
+
+/// Tells gates apart that had the same address one after the other.
+std::uint64_t next_number() {
+  static std::atomic<std::uint64_t> last = 0;
+  return ++last;
+}
 
 bool can_set_threads() { return omp_set_num_threads != nullptr; }
 
@@ -47,6 +54,7 @@ std::string names_of(const cpu_set_t& set) {
 struct CallGate::Cores {
   cpu_set_t set;
   int count;
+  std::uint64_t number = next_number();
 };
 
 struct CallGate::Turn::Affinity {
@@ -112,9 +120,9 @@ void CallGate::Turn::pin() {
   const cpu_set_t& set = gate_.cores_->set;
   sched_setaffinity(0, sizeof(set), &set);
   // The calling thread's helpers outlive the call: they are moved once for each model that pins.
-  static thread_local const CallGate* last = nullptr;
-  if (last == &gate_) return;
-  last = &gate_;
+  static thread_local std::uint64_t last = 0;
+  if (last == gate_.cores_->number) return;
+  last = gate_.cores_->number;
   const int threads = at::get_num_threads();
   at::parallel_for(0, threads, 1, [&](std::int64_t, std::int64_t) {
     sched_setaffinity(0, sizeof(set), &set);

@@ -10,9 +10,10 @@
 #include "examples.h"
 #include "libtorch_version.h"
 #include "model_file.h"
-#include "promises.h"
 #include "outputs.h"
+#include "promises.h"
 #include "signature.h"
+#include "verification.h"
 
 namespace torchship {
 
@@ -27,12 +28,7 @@ class Model::Impl {
     require_device(options.device);
     file_ = open_model(archive, options.map ? File::Access::map : File::Access::read);
     if (options.policy == Policy::strict) require_audited(file_->audit(), file_->name());
-    if (options.verify) {
-      file_->verify();
-    }
-    info_ = file_->info();
-    choice_ = choose_engine(info_, options);
-    engine_ = file_->load(info_, options);
+    load();
     default_method_ = info_.find(info_.default_method);
     name_ = info_.path.string();
     if (engine_->retargeted() > 0) {
@@ -119,6 +115,19 @@ class Model::Impl {
   }
 
  private:
+  void load() {
+    Verification verification(*file_, options_);
+    try {
+      info_ = file_->info();
+      choice_ = choose_engine(info_, options_);
+      engine_ = file_->load(info_, options_);
+    } catch (...) {
+      verification.finish();  // Damage is the better reason.
+      throw;
+    }
+    verification.finish();
+  }
+
   BoundInputs bind(const MethodInfo& method, const std::vector<Value>& inputs,
                    const NamedValues& named) const {
     BoundInputs bound = bind_inputs(name_, method, inputs, named);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,12 +27,16 @@ class ModelFile {
   /// "model.pt": how messages name the file.
   virtual std::string name() const = 0;
 
+  /// In bytes.
+  virtual std::uint64_t size() const = 0;
+
   /// What the file says of itself: reads descriptions only, runs nothing. Throws ArchiveError.
   virtual ModelInfo info() const = 0;
 
-  /// Compares every record with its digest in the manifest, or with its checksum in the zip where
-  /// there is no manifest. Reads the whole file. Throws ArchiveError naming the record.
-  virtual void verify() const = 0;
+  /// Compares every record with its checksum in the zip or, where `digests` are wanted and there is a
+  /// manifest, with its SHA-256 there; in both cases the manifest's list of records must be right.
+  /// Reads the whole file. Throws ArchiveError naming the record.
+  virtual void verify(bool digests) const = 0;
 
   /// The golden samples, in the order of ModelInfo::samples. Throws ArchiveError.
   virtual std::vector<Sample> samples(const ModelInfo& info) const = 0;

@@ -386,6 +386,7 @@ class Model:
         engine: str = "auto",
         validate: bool = True,
         verify: bool = True,
+        verify_digests: bool = False,
         policy: str = "trusted",
         retarget: bool = True,
         optimize: bool = True,

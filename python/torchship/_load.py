@@ -22,6 +22,7 @@ def load(
     engine: str = "auto",
     validate: bool = True,
     verify: bool = True,
+    verify_digests: bool = False,
     policy: Literal["trusted", "strict"] = "trusted",
     retarget: bool = True,
     optimize: bool = True,
@@ -40,8 +41,9 @@ def load(
     the first tensor given. Any number of threads may call one model; the GIL is released meanwhile.
 
     `validate` compares every call with what the archive's manifest promises: dtypes, sizes, sizes
-    that must agree. `verify` compares every record with its digest, so that a damaged weight is an
-    error and never a wrong answer; it reads the whole file. `map` uses the weights where the file
+    that must agree. `verify` compares every record with its checksum, so that a damaged weight is an
+    error and never a wrong answer; it reads the whole file. `verify_digests` compares with the
+    SHA-256 in the manifest, which takes longer, and finds changes that mended the checksum. `map` uses the weights where the file
     is in memory already: models of one file share them, in this process and in others. Such a file
     may be deleted or replaced, but must not be written into or cut short while the model lives.
 
@@ -71,6 +73,7 @@ def load(
         engine=engine,
         validate=validate,
         verify=verify,
+        verify_digests=verify_digests,
         policy=policy,
         retarget=retarget,
         optimize=optimize,
@@ -108,7 +111,7 @@ def check(path: Archive, *, device: str = "cpu") -> CheckReport:
     """Runs an archive's samples on a device and compares with what the eager model gave at home.
 
     The report is true when everything passed; its str() is a table. A model that fails on a sample
-    is reported. Raises ArchiveError when the archive is damaged or holds no samples, and
-    DeviceError.
+    is reported. All records are compared with their digests before. Raises ArchiveError when the
+    archive is damaged or holds no samples, and DeviceError.
     """
-    return load(path, device=device).check()
+    return load(path, device=device, verify_digests=True).check()

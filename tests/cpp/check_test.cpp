@@ -42,6 +42,7 @@ class FakeEngine final : public Engine {
 
 struct FakeFile final : ModelFile {
   std::string name() const override { return "fake"; }
+  std::uint64_t size() const override { return 0; }
   ModelInfo info() const override {
     ModelInfo described;
     described.path = "m.pt";
@@ -54,7 +55,7 @@ struct FakeFile final : ModelFile {
     input.dtype = at::kFloat;
     return described;
   }
-  void verify() const override {}
+  void verify(bool) const override {}
   std::vector<Sample> samples(const ModelInfo&) const override { return held; }
   std::optional<Intermediates> intermediates(const ModelInfo&) const override { return recorded; }
   std::unique_ptr<const Engine> load(const ModelInfo&, const LoadOptions&) const override {

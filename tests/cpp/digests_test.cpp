@@ -34,7 +34,9 @@ class DigestsTest : public testing::Test {
   std::string verify(const std::vector<ZipRecord>& records, const Manifest& manifest) const {
     const auto path = folder_.file("a.zip", zip_of(records));
     return refusal([&] {
-      verify_digests(ZipReader(std::make_shared<const File>(path)), "a/", manifest);
+      const ZipReader zip(std::make_shared<const File>(path));
+      require_listed(zip, "a/", manifest);
+      verify_digests(zip, "a/", manifest);
     });
   }
 

@@ -152,8 +152,8 @@ TEST_F(GraphTest, ProfileCountsTheRoundsOfLoops) {
     }
   };
   walk(graph.body);
-  EXPECT_EQ(executions["torchship::cos"], 3);
-  EXPECT_EQ(executions["torchship::sin"], 2);
+  EXPECT_EQ(executions["aten::cos"], 3);
+  EXPECT_EQ(executions["aten::sin"], 2);
   EXPECT_EQ(executions["prim::If"], 5);
   EXPECT_EQ(executions["prim::Loop"], 1);
   EXPECT_EQ(graph.values[graph.body.outputs[0]].shape, (std::vector<std::int64_t>{2, 2}));

@@ -226,6 +226,20 @@ TEST_F(ImportTest, OldQuantisedConvolutionsAreUpdated) {
   EXPECT_EQ(inputs, 4u);
 }
 
+TEST_F(ImportTest, OldDivisionsAreUpgraded) {
+  // Before version 4 of the format, integers were divided as integers.
+  jit::Module net("Net");
+  net.define("def forward(self, x: Tensor, y: Tensor):\n  return torch.div(x, y)\n");
+  const fs::path path = rewritten(save(net), [](const std::string& name, std::string data) {
+    if (name.ends_with("version")) data = "3\n";
+    return test::stored(name, data);
+  });
+  const auto file = open(path, File::Access::map);
+  jit::Module module = import(*file);
+  const c10::IValue result = module.forward({at::full({1}, 7, at::kLong), at::full({1}, 2, at::kLong)});
+  EXPECT_EQ(result.toTensor().item<double>(), 3.0);
+}
+
 TEST_F(ImportTest, RefusesOtherVersionsOfTheFormat) {
   const auto file = open(save(net()), File::Access::map);
   const auto said = [&](std::int64_t version) {

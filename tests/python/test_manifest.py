@@ -158,8 +158,19 @@ def flip(name):
 def test_a_changed_weight_is_refused(linear, compress):
     """The zip's own checksum is right: only the digest tells."""
     with pytest.raises(torchship.ArchiveError) as raised:
-        torchship.load(linear(change=flip("data/0"), compress=compress))
+        torchship.load(linear(change=flip("data/0"), compress=compress), verify_digests=True)
     check_message(raised.value, "record 'data/0'", "SHA-256", "download it again")
+
+
+def test_a_check_compares_digests(linear):
+    path = linear(change=flip("data/0"))
+    torchship.load(path)
+    with pytest.raises(torchship.ArchiveError, match="SHA-256"):
+        torchship.check(path)
+    check_failure(cli("check", path), 1, "SHA-256")
+    call = ("run", path, "-i", "x=[[1,2,3]]")
+    assert cli_ok(*call)
+    check_failure(cli(*call, "--verify-digests"), 1, "SHA-256")
 
 
 def test_info_reads_no_weights(linear):

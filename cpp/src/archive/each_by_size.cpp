@@ -12,15 +12,12 @@
 namespace torchship {
 namespace {
 
-/// A thread costs some 50 microseconds; this many bytes take about a thousand to digest.
-constexpr std::uint64_t kWorthAThread = 2 << 20;
-
-std::size_t threads_for(std::span<const std::uint64_t> sizes) {
+std::size_t threads_for(std::span<const std::uint64_t> sizes, std::uint64_t bytes_a_thread) {
   constexpr std::size_t kMost = 8;
   const std::uint64_t bytes = std::accumulate(sizes.begin(), sizes.end(), std::uint64_t{0});
   const std::size_t cores = std::max(1u, std::thread::hardware_concurrency());
   const std::size_t items = std::max<std::size_t>(1, sizes.size());
-  return std::clamp<std::uint64_t>(bytes / kWorthAThread, 1, std::min({kMost, cores, items}));
+  return std::clamp<std::uint64_t>(bytes / bytes_a_thread, 1, std::min({kMost, cores, items}));
 }
 
 class Queue {
@@ -66,13 +63,13 @@ class Queue {
 
 }  // namespace
 
-void each_by_size(std::span<const std::uint64_t> sizes,
+void each_by_size(std::span<const std::uint64_t> sizes, std::uint64_t bytes_a_thread,
                   const std::function<void(std::size_t)>& work) {
   Queue queue(sizes, work);
   {
     std::vector<std::jthread> helpers;
     try {
-      for (std::size_t i = 1; i < threads_for(sizes); ++i) {
+      for (std::size_t i = 1; i < threads_for(sizes, bytes_a_thread); ++i) {
         helpers.emplace_back([&] { queue.run(); });
       }
     } catch (const std::system_error&) {

@@ -7,11 +7,11 @@
 
 namespace torchship {
 
-/// Calls `work(i)` for each of the sizes, in bytes: the largest first, and on up to 8 threads where
-/// there is more than a little to do; all have ended when it returns. Of what `work` throws, the
+/// Calls `work(i)` for each of the sizes, in bytes: the largest first, and on a thread for every
+/// `bytes_a_thread`, up to 8; all have ended when it returns. Of what `work` throws, the
 /// exception of the smallest `i` is thrown on, whichever came first; items behind that one may be
 /// left out.
-void each_by_size(std::span<const std::uint64_t> sizes,
+void each_by_size(std::span<const std::uint64_t> sizes, std::uint64_t bytes_a_thread,
                   const std::function<void(std::size_t)>& work);
 
 }  // namespace torchship

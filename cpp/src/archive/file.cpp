@@ -68,6 +68,11 @@ File::File(Descriptor descriptor, std::filesystem::path name, Access access)
                                                                  : ": not a regular file"));
   }
   size_ = static_cast<std::uint64_t>(status.st_size);
+  if (access_ == Access::read) return;
+  if (const auto mapping = Mapping::of(descriptor_.number(), size_, Mapping::Use::read)) {
+    bytes_ = mapping->bytes();
+    owner_ = mapping;
+  }
 }
 
 File::File(std::span<const char> bytes, std::filesystem::path name,
@@ -80,7 +85,7 @@ File::File(std::span<const char> bytes, std::filesystem::path name,
 
 void File::read(std::uint64_t offset, std::span<char> out) const {
   check_range(offset, out.size());
-  if (descriptor_.number() < 0) {
+  if (bytes_.size() == size_) {
     std::copy_n(bytes_.data() + offset, out.size(), out.data());
     return;
   }
@@ -105,11 +110,9 @@ std::string File::read(std::uint64_t offset, std::uint64_t length) const {
   return bytes;
 }
 
-File::Whole File::whole() const {
-  if (access_ == Access::read) return {.bytes = bytes_, .mapping = nullptr};
-  std::shared_ptr<const Mapping> mapping = Mapping::of(descriptor_.number(), size_);
-  const std::span<const char> bytes = mapping ? mapping->bytes() : std::span<char>();
-  return {.bytes = bytes, .mapping = std::move(mapping)};
+std::shared_ptr<const Mapping> File::writable() const {
+  if (access_ == Access::read) return nullptr;
+  return Mapping::of(descriptor_.number(), size_, Mapping::Use::write);
 }
 
 void File::check_range(std::uint64_t offset, std::uint64_t length) const {

@@ -18,7 +18,7 @@ class File {
  public:
   enum class Access {
     read,  ///< Bytes are copied when they are asked for.
-    map,   ///< whole() maps them, as far as the system allows; see Note [Mapped files].
+    map,   ///< They are mapped, as far as the system allows; see Note [Mapped files].
   };
 
   /// Throws ArchiveError when there is no such file, it is a directory or some other thing that is
@@ -40,12 +40,11 @@ class File {
   /// The same as a string; `length` is checked against the file before anything is allocated.
   std::string read(std::uint64_t offset, std::uint64_t length) const;
 
-  struct Whole {
-    std::span<const char> bytes;             ///< Empty where they can only be read.
-    std::shared_ptr<const Mapping> mapping;  ///< What keeps them; null where they were in memory.
-  };
-  /// All bytes at once: in memory, or in a new mapping, which nobody else writes to.
-  Whole whole() const;
+  /// All bytes at once; none where they can only be read.
+  std::span<const char> bytes() const noexcept { return bytes_; }
+
+  /// All bytes in a mapping of the caller's own, who may write to it; null where nothing is mapped.
+  std::shared_ptr<const Mapping> writable() const;
 
  private:
   void check_range(std::uint64_t offset, std::uint64_t length) const;
@@ -54,8 +53,8 @@ class File {
   Descriptor descriptor_;
   Access access_ = Access::read;
   std::uint64_t size_ = 0;
-  std::shared_ptr<const void> owner_;
-  std::span<const char> bytes_;  ///< Where there is no descriptor.
+  std::shared_ptr<const void> owner_;  ///< Of the bytes.
+  std::span<const char> bytes_;        ///< Where they are in memory.
 };
 
 }  // namespace torchship

@@ -16,13 +16,15 @@ namespace torchship {
 /// A whole file mapped to memory, until the last owner is gone. See Note [Mapped files].
 class Mapping {
  public:
+  enum class Use { read, write };
+
   /// Null where the system refuses; the file can be read then.
-  static std::shared_ptr<const Mapping> of(int descriptor, std::uint64_t size);
+  static std::shared_ptr<const Mapping> of(int descriptor, std::uint64_t size, Use use);
   ~Mapping();
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
 
-  /// They may be written to.
+  /// They may be written to, if that is what they were mapped for.
   std::span<char> bytes() const noexcept { return bytes_; }
 
  private:

@@ -67,7 +67,7 @@ class DecryptedSource final : public Source::Impl {
 
   std::shared_ptr<const File> open(File::Access) const override {
     const std::shared_ptr<const File> file = open_source(encrypted_, File::Access::read);
-    std::span<const char> bytes = file->whole().bytes;
+    std::span<const char> bytes = file->bytes();
     std::string copy;
     if (bytes.empty()) bytes = copy = file->read(0, file->size());
     const auto plain =

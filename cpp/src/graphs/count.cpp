@@ -19,7 +19,9 @@ NodeKind kind_of(const jit::Node& node) {
   if (kind == prim::If || kind == prim::Loop) return NodeKind::control;
   if (kind == prim::TensorExprGroup || kind == prim::FusionGroup) return NodeKind::kernel;
   if (kind == prim::CallMethod || kind == prim::CallFunction) return NodeKind::call;
-  if (node.hasAttribute(c10::attr::Subgraph)) return NodeKind::call;  // A fork, a fallback.
+  if (node.hasAttribute(c10::attr::Subgraph)) {  // A kernel of ours; a fork, a fallback.
+    return kind.is_prim() ? NodeKind::call : NodeKind::kernel;
+  }
   return kind.is_prim() ? NodeKind::container : NodeKind::operator_;
 }
 

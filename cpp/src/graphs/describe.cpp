@@ -14,6 +14,7 @@
 #include "graphs/constant_text.h"
 #include "graphs/count.h"
 #include "graphs/inline.h"
+#include "graphs/stand_in.h"
 #include "torchscript/source.h"
 
 namespace torchship {
@@ -52,9 +53,13 @@ class Describer {
 
   GraphNode node(jit::Node& node, const Scope& scope) {
     GraphNode described;
-    described.operator_name = node.kind().toQualString();
+    const std::optional<Original> original = original_of(node);
+    described.operator_name = original ? original->operator_name : node.kind().toQualString();
     described.kind = kind_of(node);
-    for (const jit::Value* input : node.inputs()) described.inputs.push_back(add(*input, scope));
+    const std::size_t inputs = original ? original->inputs : node.inputs().size();
+    for (std::size_t i = 0; i < inputs; ++i) {
+      described.inputs.push_back(add(*node.input(i), scope));
+    }
     for (const jit::Value* output : node.outputs()) described.outputs.push_back(add(*output, scope));
     described.module = joined(scope.module, module_of(node));
     described.source = user_line(node);

@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <functional>
+#include <initializer_list>
 
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/jit/ir/constants.h>
-#include <torch/csrc/jit/passes/common_subexpression_elimination.h>
-#include <torch/csrc/jit/passes/constant_pooling.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/csrc/jit/passes/frozen_conv_folding.h>
 #include <torch/csrc/jit/passes/frozen_linear_folding.h>
@@ -17,7 +16,9 @@
 #include "graphs/count.h"
 #include "graphs/inline.h"
 #include "graphs/propagate.h"
+#include "graphs/share.h"
 #include "graphs/visit.h"
+#include "graphs/writes.h"
 #include "torchscript/message.h"
 
 namespace torchship {
@@ -95,6 +96,14 @@ void prepare_folding(jit::Graph& graph) {
   });
 }
 
+bool has_any(jit::Graph& graph, std::initializer_list<c10::Symbol> kinds) {
+  bool found = false;
+  for_each_node(*graph.block(), [&](const jit::Node* node) {
+    found = found || std::find(kinds.begin(), kinds.end(), node->kind()) != kinds.end();
+  });
+  return found;
+}
+
 template <typename Fold>
 Pass folding(const Fold& fold) {
   return [fold](GraphPtr& graph) -> std::int64_t {
@@ -116,7 +125,7 @@ class Freezing {
     GraphPtr graph = frozen_.graph->copy();
     try {
       const std::int64_t folded = pass(graph);
-      jit::EliminateDeadCode(graph);
+      remove_dead_code(graph);
       NodeCount now = count_nodes(*graph);
       GraphPass done = make_pass(name, count_, now);
       done.constants_folded = folded;
@@ -129,9 +138,27 @@ class Freezing {
     }
   }
 
+  /// The same for a pass that is about nodes of these kinds: without them there is nothing to do.
+  void apply(const std::string& name, std::initializer_list<c10::Symbol> kinds, const Pass& pass) {
+    if (has_any(*frozen_.graph, kinds)) {
+      apply(name, pass);
+    } else {
+      frozen_.passes.push_back(make_pass(name, count_, count_));
+    }
+  }
+
   Frozen finish() { return std::move(frozen_); }
 
  private:
+  /// Where nothing is written to, LibTorch need not find out what aliases what.
+  static void remove_dead_code(const GraphPtr& graph) {
+    if (may_write(*graph)) {
+      jit::EliminateDeadCode(graph);
+    } else {
+      jit::EliminateDeadCode(graph->block());
+    }
+  }
+
   Frozen frozen_;
   NodeCount count_;
 };
@@ -159,13 +186,19 @@ Frozen freeze(jit::Graph& recorded, const c10::IValue& self, const ConstantAttri
   freezing.apply("make attributes constant",
                  [&](GraphPtr& graph) { return fold_attributes(*graph, attributes); });
   freezing.apply("propagate constants", [](GraphPtr& graph) { return propagate_constants(graph); });
+  namespace aten = c10::aten;
+  const auto convolutions = {aten::conv1d, aten::conv2d, aten::conv3d, aten::_convolution};
   freezing.apply("remove dropout", remove_dropout);
-  freezing.apply("fold batch norm into convolutions", folding(jit::FoldFrozenConvBatchnorm));
-  freezing.apply("fold additions into convolutions", folding(jit::FoldFrozenConvAddOrSub));
-  freezing.apply("fold multiplications into convolutions", folding(jit::FoldFrozenConvMulOrDiv));
-  freezing.apply("fold batch norm into linear layers", folding(jit::FoldFrozenLinearBatchnorm));
-  freezing.apply("share equal results", computing_nothing(jit::EliminateCommonSubexpression));
-  freezing.apply("share equal constants", computing_nothing(jit::ConstantPooling));
+  freezing.apply("fold batch norm into convolutions", {aten::batch_norm},
+                 folding(jit::FoldFrozenConvBatchnorm));
+  freezing.apply("fold additions into convolutions", convolutions,
+                 folding(jit::FoldFrozenConvAddOrSub));
+  freezing.apply("fold multiplications into convolutions", convolutions,
+                 folding(jit::FoldFrozenConvMulOrDiv));
+  freezing.apply("fold batch norm into linear layers", {aten::batch_norm},
+                 folding(jit::FoldFrozenLinearBatchnorm));
+  freezing.apply("share equal results", computing_nothing(share_equal_results));
+  freezing.apply("share equal constants", computing_nothing(share_equal_constants));
   return freezing.finish();
 }
 

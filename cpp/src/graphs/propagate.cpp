@@ -12,6 +12,7 @@
 #include <torch/csrc/jit/passes/constant_propagation.h>
 
 #include "graphs/count.h"
+#include "graphs/writes.h"
 
 namespace torchship {
 namespace {
@@ -96,7 +97,9 @@ double elements_of(const std::vector<c10::IValue>& values) {
 
 class Propagator {
  public:
-  explicit Propagator(const std::shared_ptr<jit::Graph>& graph) : graph_(graph), aliases_(graph) {}
+  explicit Propagator(const std::shared_ptr<jit::Graph>& graph) : graph_(graph) {
+    if (may_write(*graph)) aliases_.emplace(graph);
+  }
 
   std::int64_t run() {
     propagate(graph_->block());
@@ -122,7 +125,7 @@ class Propagator {
     const bool computes = kind == NodeKind::operator_ || kind == NodeKind::container;
     return computes && !node.outputs().empty() && node.blocks().empty() &&
            (node.kind().is_aten() || node.kind().is_prim()) && !node.isNondeterministic() &&
-           !node.hasSideEffects() && !aliases_.hasWriters(&node) &&
+           !node.hasSideEffects() && !(aliases_ && aliases_->hasWriters(&node)) &&
            std::all_of(node.inputs().begin(), node.inputs().end(), [](const jit::Value* input) {
              return input->node()->kind() == c10::prim::Constant;
            });
@@ -206,7 +209,7 @@ class Propagator {
   }
 
   std::shared_ptr<jit::Graph> graph_;
-  jit::AliasDb aliases_;
+  std::optional<jit::AliasDb> aliases_;  ///< Nothing where nothing is written.
   std::int64_t folded_ = 0;
 };
 

@@ -44,4 +44,21 @@ std::optional<FollowingActivation> activation_after(const jit::Value& result) {
   return FollowingActivation{node, tanh ? "gelu_tanh" : "gelu"};
 }
 
+void take_place(jit::Node* kernel, jit::Node* layer, const Original& known_as,
+                const std::optional<FollowingActivation>& activation) {
+  jit::Node* const last = activation ? activation->node : layer;
+  kernel->insertBefore(layer);
+  kernel->copyMetadata(layer);
+  kernel->output()->setType(layer->output()->type());
+  kernel->output()->copyMetadata(last->output());
+  if (activation) {
+    stand_in(kernel, {layer, activation->node});
+  } else {
+    stand_in(kernel, known_as);
+  }
+  last->output()->replaceAllUsesWith(kernel->output());
+  if (activation) activation->node->destroy();
+  layer->destroy();
+}
+
 }  // namespace torchship

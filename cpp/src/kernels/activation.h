@@ -7,6 +7,8 @@
 #include <ATen/core/Tensor.h>
 #include <torch/csrc/jit/ir/ir.h>
 
+#include "graphs/stand_in.h"
+
 namespace torchship {
 
 /// An activation that oneDNN computes together with the layer before it.
@@ -30,5 +32,10 @@ struct FollowingActivation {
   std::string name;
 };
 std::optional<FollowingActivation> activation_after(const torch::jit::Value& result);
+
+/// Puts a kernel into a graph in the place of a layer, which people know as `known_as`, and of the
+/// activation after it, if there is one.
+void take_place(torch::jit::Node* kernel, torch::jit::Node* layer, const Original& known_as,
+                const std::optional<FollowingActivation>& activation);
 
 }  // namespace torchship

@@ -36,21 +36,21 @@ bool suits_onednn(const Tensor& input, const Tensor& weight, const ConvolutionOp
   return has_onednn();
 }
 
-/// (input, weight, packed, bias, stride, padding, dilation, groups, activation) -> result
+/// (input, weight, bias, stride, padding, dilation, groups, packed, activation) -> result
 void run(jit::Stack& stack) {
   const auto arguments = stack.end() - 9;
   const Tensor& input = arguments[0].toTensor();
   const Tensor& weight = arguments[1].toTensor();
-  const Tensor bias = arguments[3].isNone() ? Tensor() : arguments[3].toTensor();
+  const Tensor bias = arguments[2].isNone() ? Tensor() : arguments[2].toTensor();
   const std::string& activation = arguments[8].toStringRef();
-  const ConvolutionOptions options{.stride = arguments[4].toIntVector(),
-                                   .padding = arguments[5].toIntVector(),
-                                   .dilation = arguments[6].toIntVector(),
-                                   .groups = arguments[7].toInt()};
+  const ConvolutionOptions options{.stride = arguments[3].toIntVector(),
+                                   .padding = arguments[4].toIntVector(),
+                                   .dilation = arguments[5].toIntVector(),
+                                   .groups = arguments[6].toInt()};
   Tensor result;
   if (suits_onednn(input, weight, options)) {
     result = onednn_convolution(input.contiguous(at::MemoryFormat::ChannelsLast),
-                                arguments[2].toTensor(), bias, options, activation);
+                                arguments[7].toTensor(), bias, options, activation);
   } else {
     result = at::conv2d(input, weight, bias, options.stride, options.padding, options.dilation,
                         options.groups);
@@ -62,8 +62,8 @@ void run(jit::Stack& stack) {
 
 const jit::RegisterOperators kOperators({jit::Operator(
     std::string(kConvolution) +
-        "(Tensor input, Tensor weight, Tensor packed, Tensor? bias, int[] stride, int[] padding, "
-        "int[] dilation, int groups, str activation) -> Tensor",
+        "(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, "
+        "int groups, Tensor packed, str activation) -> Tensor",
     run, c10::AliasAnalysisKind::FROM_SCHEMA)});
 
 /// A convolution whose weights and options are known, and fit oneDNN.
@@ -188,19 +188,12 @@ void use_kernel(jit::Graph& graph, const Layer& layer) {
   const auto constant = [&](const c10::IValue& value) { return graph.insertConstant(value); };
   jit::Node* kernel = graph.create(
       c10::Symbol::fromQualString(kConvolution),
-      {node->input(0), node->input(1), insert_opaque(graph, onednn_pack(layer.weight, layer.options)),
-       node->input(2), constant(layer.options.stride), constant(layer.options.padding),
-       constant(layer.options.dilation), constant(layer.options.groups),
+      {node->input(0), node->input(1), node->input(2), constant(layer.options.stride),
+       constant(layer.options.padding), constant(layer.options.dilation),
+       constant(layer.options.groups),
+       insert_opaque(graph, onednn_pack(layer.weight, layer.options)),
        constant(next ? next->name : std::string("none"))});
-  kernel->insertBefore(node);
-  kernel->copyMetadata(node);
-  kernel->output()->setType(node->output()->type());
-  node->output()->replaceAllUsesWith(kernel->output());
-  node->destroy();
-  if (next) {
-    next->node->output()->replaceAllUsesWith(kernel->output());
-    next->node->destroy();
-  }
+  take_place(kernel, node, {.operator_name = "aten::conv2d", .inputs = 7}, next);
 }
 
 }  // namespace

@@ -40,18 +40,18 @@ Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& transpose
   return input.dim() == 2 ? at::addmm(bias, input, transposed) : at::linear(input, weight, bias);
 }
 
-/// (input, weight, transposed, bias, activation) -> result
+/// (input, weight, bias, transposed, activation) -> result
 void run(jit::Stack& stack) {
   const auto arguments = stack.end() - 5;
   const Tensor& input = arguments[0].toTensor();
   const Tensor& weight = arguments[1].toTensor();
-  const Tensor& bias = arguments[3].toTensor();
+  const Tensor& bias = arguments[2].toTensor();
   const std::string& activation = arguments[4].toStringRef();
   Tensor result;
   if (suits_onednn(input, weight)) {
     result = onednn_linear(input, weight, bias, activation);
   } else {
-    result = linear(input, weight, arguments[2].toTensor(), bias);
+    result = linear(input, weight, arguments[3].toTensor(), bias);
     activate(result, activation);
   }
   stack.erase(arguments + 1, stack.end());
@@ -59,7 +59,7 @@ void run(jit::Stack& stack) {
 }
 
 const jit::RegisterOperators kOperators({jit::Operator(
-    std::string(kLinear) + "(Tensor input, Tensor weight, Tensor transposed, Tensor bias, "
+    std::string(kLinear) + "(Tensor input, Tensor weight, Tensor bias, Tensor transposed, "
                            "str activation) -> Tensor",
     run, c10::AliasAnalysisKind::FROM_SCHEMA)});
 
@@ -81,16 +81,8 @@ void use_kernel(jit::Graph& graph, jit::Node* node) {
   transposed->node()->setSourceRange(node->sourceRange());
   jit::Node* kernel = graph.create(
       c10::Symbol::fromQualString(kLinear),
-      {node->input(0), node->input(1), transposed, node->input(2), activation});
-  kernel->insertBefore(node);
-  kernel->copyMetadata(node);
-  kernel->output()->setType(node->output()->type());
-  node->output()->replaceAllUsesWith(kernel->output());
-  node->destroy();
-  if (next) {
-    next->node->output()->replaceAllUsesWith(kernel->output());
-    next->node->destroy();
-  }
+      {node->input(0), node->input(1), node->input(2), transposed, activation});
+  take_place(kernel, node, {.operator_name = "aten::linear", .inputs = 3}, next);
 }
 
 }  // namespace

@@ -35,6 +35,7 @@
 #include <ATen/ops/tanh.h>
 #include <torch/csrc/jit/runtime/custom_operator.h>
 
+#include "graphs/stand_in.h"
 #include "graphs/visit.h"
 
 namespace torchship {
@@ -282,7 +283,9 @@ void reuse_memory(jit::Graph& graph) {
   });
   for (jit::Node* node : found) {
     const std::string name = std::string(kNamespace) + node->kind().toUnqualString();
-    node->replaceWithNewSymbol(c10::Symbol::fromQualString(name));
+    jit::Node* kernel = node->replaceWithNewSymbol(c10::Symbol::fromQualString(name));
+    stand_in(kernel, {.operator_name = node->kind().toQualString(),
+                      .inputs = node->inputs().size()});
     node->destroy();
   }
 }

@@ -7,12 +7,16 @@
 
 namespace torchship {
 
-/// Compares every record of the zip with its SHA-256 in the manifest; none may be missing, or be
-/// there without one. `folder` is the one that all records are in. Throws ArchiveError naming the
-/// first bad one, in the order of the file. Large files are read by several threads.
+/// Throws ArchiveError unless the zip and the manifest have the same records. `folder` is the one that
+/// all records of the zip are in.
+void require_listed(const ZipReader& zip, const std::string& folder, const Manifest& manifest);
+
+/// Compares every record of the zip that the manifest lists with its SHA-256 there. Throws
+/// ArchiveError naming the first bad one, in the order of the file. Large files are read by several
+/// threads.
 void verify_digests(const ZipReader& zip, const std::string& folder, const Manifest& manifest);
 
-/// The same by the checksums of the zip file itself.
+/// The same by the checksums of the zip file itself, for all records.
 void verify_sums(const ZipReader& zip);
 
 }  // namespace torchship

@@ -12,7 +12,6 @@
 
 #include "archive/text.h"
 #include "torchscript/message.h"
-#include "torchscript/nesting.h"
 #include "torchscript/types.h"
 
 namespace torchship {
@@ -119,7 +118,6 @@ void Code::parse_file(const std::string& module) {
     return;
   }
   const std::string place = place_ + ": " + record;
-  refuse_deep_nesting(*text, place);
   try {
     jit::Parser parser(std::make_shared<jit::Source>(*text, record, 1));
     jit::Lexer& lexer = parser.lexer();

@@ -20,7 +20,8 @@ namespace torchship {
 /// so operators that this process lacks do no harm.
 class Code {
  public:
-  /// Gives the text of a source record ("code/__torch__/net.py"), or nothing when there is none.
+  /// Gives the text of a source record ("code/__torch__/net.py"), which passes refuse_deep_nesting(),
+  /// or nothing when there is none.
   using Reader = std::function<std::optional<std::string>(const std::string& record)>;
 
   /// `place` names the archive in messages.

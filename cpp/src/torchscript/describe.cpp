@@ -91,7 +91,8 @@ ModelInfo describe_torchscript(const TorchScriptFile& file) {
   info.format_version = read_version(file);
   Code code(
       [&](const std::string& record) -> std::optional<std::string> {
-        return file.find(record) != nullptr ? std::optional(file.read(record)) : std::nullopt;
+        const ZipEntry* const entry = file.find(record);
+        return entry != nullptr ? std::optional(file.read_code(*entry)) : std::nullopt;
       },
       file.name());
   const Pickle pickle(file.read("data.pkl"), file.place("data.pkl"));

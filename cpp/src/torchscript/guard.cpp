@@ -4,7 +4,6 @@
 #include <cctype>
 #include <string>
 
-#include "torchscript/nesting.h"
 #include "torchscript/pickle_guard.h"
 #include "torchscript/source_range_guard.h"
 
@@ -25,7 +24,7 @@ void guard_torchscript(const TorchScriptFile& file) {
   for (const ZipEntry& entry : file.entries()) {
     const std::string name = lower_case(entry.name);
     const std::string place = file.name() + ": " + entry.name;
-    if (name.ends_with(".py")) refuse_deep_nesting(file.read(entry), place);
+    if (name.ends_with(".py")) file.read_code(entry);
     if (name.ends_with(".debug_pkl")) guard_source_ranges(file.read(entry), place);
   }
 }

@@ -10,7 +10,6 @@
 #include <c10/core/CPUAllocator.h>
 #include <caffe2/serialize/versions.h>
 #include <torch/csrc/jit/api/compilation_unit.h>
-#include <torch/csrc/jit/operator_upgraders/upgraders_entry.h>
 #include <torch/csrc/jit/serialization/import.h>
 #include <torch/csrc/jit/serialization/import_source.h>
 #include <torch/csrc/jit/serialization/unpickler.h>
@@ -18,6 +17,7 @@
 
 #include "torchscript/code_units.h"
 #include "torchscript/quantized_conv.h"
+#include "torchscript/upgraders.h"
 
 namespace torchship {
 namespace {
@@ -51,7 +51,7 @@ class Importer {
  public:
   Importer(const TorchScriptFile& file, std::int64_t version, at::Device device)
       : file_(file),
-        whole_(file.zip().file().whole()),
+        mapping_(file.zip().file().writable()),
         version_(static_cast<std::uint64_t>(version)),
         device_(device),
         unit_(std::make_shared<jit::CompilationUnit>()),
@@ -60,7 +60,6 @@ class Importer {
             version_) {}
 
   jit::Module run() {
-    jit::populate_upgraders_graph_map();  // Once a process.
     const c10::IValue constants = unpickle("constants");
     for (const c10::IValue& each : constants.toTupleRef().elements()) constants_.push_back(each);
     jit::Module module(unpickle("data").toObject());
@@ -72,7 +71,10 @@ class Importer {
   std::shared_ptr<jit::Source> source_of(std::string module) {
     std::replace(module.begin(), module.end(), '.', '/');
     std::shared_ptr<jit::Source> source = read_source(file_, "code/" + module + ".py");
-    has_quantized_conv_ |= source != nullptr && names_quantized_conv(source->text_str().str());
+    if (source == nullptr) return source;
+    const std::string code = source->text_str().str();
+    prepare_upgraders(code, version_);
+    has_quantized_conv_ |= names_quantized_conv(code);
     return source;
   }
 
@@ -97,10 +99,10 @@ class Importer {
   at::DataPtr storage(const std::string& record) const {
     const ZipEntry* const entry = file_.find(record);
     if (entry == nullptr) throw ArchiveError(file_.place(record) + ": the record is missing");
-    if (const auto& mapping = whole_.mapping) {
-      const std::optional<std::string_view> bytes = file_.zip().view(*entry, whole_.bytes);
+    if (mapping_) {
+      const std::optional<std::string_view> bytes = file_.zip().view(*entry, mapping_->bytes());
       if (bytes && reinterpret_cast<std::uintptr_t>(bytes->data()) % kAlignment == 0) {
-        return in_place(*bytes, mapping);
+        return in_place(*bytes, mapping_);
       }
     }
     return copied(*entry);
@@ -123,7 +125,7 @@ class Importer {
   }
 
   const TorchScriptFile& file_;
-  const File::Whole whole_;
+  const std::shared_ptr<const Mapping> mapping_;
   const std::uint64_t version_;
   const at::Device device_;
   std::shared_ptr<jit::CompilationUnit> unit_;

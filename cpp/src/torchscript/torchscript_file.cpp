@@ -12,6 +12,7 @@
 #include "torchscript/describe.h"
 #include "torchscript/guard.h"
 #include "torchscript/load.h"
+#include "torchscript/nesting.h"
 
 namespace torchship {
 
@@ -52,6 +53,18 @@ std::string TorchScriptFile::read(const std::string& name) const {
   throw ArchiveError(place(name) + ": the record is missing");
 }
 
+std::string TorchScriptFile::read_code(const ZipEntry& entry) const {
+  std::string code = read(entry);
+  {
+    const std::lock_guard lock(mutex_);
+    if (measured_.contains(&entry)) return code;
+  }
+  refuse_deep_nesting(code, this->name() + ": " + entry.name);
+  const std::lock_guard lock(mutex_);
+  measured_.insert(&entry);
+  return code;
+}
+
 ModelInfo TorchScriptFile::info() const {
   ModelInfo info = describe_torchscript(*this);
   info.path = zip_.file().path();
@@ -62,8 +75,9 @@ ModelInfo TorchScriptFile::info() const {
   return info;
 }
 
-void TorchScriptFile::verify() const {
-  if (manifest_) {
+void TorchScriptFile::verify(bool digests) const {
+  if (manifest_) require_listed(zip_, folder_, *manifest_);
+  if (manifest_ && digests) {
     verify_digests(zip_, folder_, *manifest_);
   } else {
     verify_sums(zip_);

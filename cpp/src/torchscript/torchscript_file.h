@@ -2,7 +2,9 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 
 #include <torchship/tensor_file.h>
@@ -21,7 +23,7 @@ class TorchScriptFile final : public ModelFile {
   TorchScriptFile(ZipReader zip, std::string folder);
 
   ModelInfo info() const override;
-  void verify() const override;
+  void verify(bool digests) const override;
   std::vector<Sample> samples(const ModelInfo& info) const override;
   std::optional<Intermediates> intermediates(const ModelInfo& info) const override;
   std::unique_ptr<const Engine> load(const ModelInfo& info,
@@ -38,17 +40,19 @@ class TorchScriptFile final : public ModelFile {
   const ZipReader& zip() const { return zip_; }
   /// The folder that all records are in, with its slash.
   const std::string& folder() const { return folder_; }
-  /// Bytes of the file.
-  std::uint64_t size() const { return zip_.file().size(); }
   /// A record of description or code, whole. Throws ArchiveError when it is missing or huge.
   std::string read(const std::string& name) const;
   std::string read(const ZipEntry& entry) const;
+  /// A record of code. Throws ArchiveError where it is nested so deeply that LibTorch's parser would
+  /// crash.
+  std::string read_code(const ZipEntry& entry) const;
   /// Hands a record's bytes to `take` piece by piece. Throws ArchiveError.
   void stream(const ZipEntry& entry, const std::function<void(std::string_view)>& take) const {
     zip_.stream(entry, take);
   }
   /// "model.pt": how messages name the file.
   std::string name() const override { return zip_.file().path().string(); }
+  std::uint64_t size() const override { return zip_.file().size(); }
   /// "model.pt: data.pkl": how messages name a record.
   std::string place(const std::string& name) const;
 
@@ -57,6 +61,8 @@ class TorchScriptFile final : public ModelFile {
   NamedTensors read_tensors(const std::string& name) const;
 
   ZipReader zip_;
+  mutable std::mutex mutex_;
+  mutable std::set<const ZipEntry*> measured_;  ///< Code whose nesting was looked at.
   std::string folder_;
   std::optional<Manifest> manifest_;
 };

@@ -56,6 +56,7 @@ std::optional<Model> load(const std::filesystem::path& path, bool verify, Verdic
   std::optional<Model> model;
   LoadOptions options;
   options.verify = verify;
+  options.verify_digests = verify;
   outcome = attempt_to_open("load", verdict, [&] { model.emplace(path, options); });
   return model;
 }
