@@ -28,7 +28,6 @@ STOCK = "stock"
 INPUTS = ".inputs.safetensors"
 RUNNER = Path(__file__).parents[1] / "build/make/benchmarks/benchmark_runner"
 TOLERANCE = {"rtol": 1e-3, "atol": 1e-4}  # atol is of the largest output.
-FRESH = ("load_seconds", "first_call_seconds", "resident_bytes", "private_bytes")
 WARM_UP_CALLS = 10  # Stock's profiling executor is steady after three.
 WARM_UP_SECONDS = 0.3
 ROUNDS = 8  # For each set of processes.
@@ -143,7 +142,7 @@ def measure(case: str, ways: list[str], setup: Setup, options: argparse.Namespac
         if STOCK in rounds:
             pairs = zip(times, rounds[STOCK], strict=True)
             found["ratio"] = quartiles([own / stock for own, stock in pairs])
-        for key in FRESH:
+        for key in fresh[way][0]:
             found[key] = quartiles([answer[key] for answer in fresh[way]])
     return entry
 

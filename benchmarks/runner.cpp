@@ -6,6 +6,7 @@
 // one line on standard error and exit status 1.
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <exception>
@@ -19,6 +20,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -41,6 +43,7 @@ struct Options {
   std::filesystem::path archive;
   std::filesystem::path inputs;
   int threads = 1;
+  bool warm_up = false;  ///< Of torchship: LoadOptions::warm_up.
 };
 
 /// A loaded model with its inputs.
@@ -51,7 +54,8 @@ class Runner {
   Runner& operator=(const Runner&) = delete;
   virtual ~Runner() = default;
 
-  /// One call with fresh arguments, as a program would make them; the result is thrown away.
+  /// One call with fresh arguments, as a program would make them; the result is thrown away. Any
+  /// number of threads may call at once.
   virtual void call() = 0;
   virtual NamedTensors outputs() = 0;
 };
@@ -60,13 +64,15 @@ class Runner {
 class StockRunner final : public Runner {
  public:
   StockRunner(const std::filesystem::path& archive, const std::vector<at::Tensor>& inputs)
-      : inputs_(inputs.begin(), inputs.end()), module_(torch::jit::load(archive.string())) {
-    module_.eval();
+      : inputs_(inputs.begin(), inputs.end()), module_(load(archive)) {}
+
+  void call() override {
+    const c10::InferenceMode inference;
+    module_.forward(inputs_);
   }
 
-  void call() override { module_.forward(inputs_); }
-
   NamedTensors outputs() override {
+    const c10::InferenceMode inference;
     const c10::IValue result = module_.forward(inputs_);
     if (result.isTensor()) {
       return {{"output.0", result.toTensor()}};
@@ -82,7 +88,13 @@ class StockRunner final : public Runner {
   }
 
  private:
-  c10::InferenceMode inference_;
+  static torch::jit::Module load(const std::filesystem::path& archive) {
+    const c10::InferenceMode inference;
+    torch::jit::Module module = torch::jit::load(archive.string());
+    module.eval();
+    return module;
+  }
+
   std::vector<c10::IValue> inputs_;
   torch::jit::Module module_;
 };
@@ -133,7 +145,8 @@ std::unique_ptr<Runner> make_runner(const Options& options, const std::vector<at
   if (kind == "torchship") {
     const bool named = colon != std::string::npos;
     const std::string engine = named ? options.way.substr(colon + 1) : "interpreter";
-    const torchship::LoadOptions load{.engine = engine, .threads = options.threads};
+    const torchship::LoadOptions load{
+        .engine = engine, .threads = options.threads, .warm_up = options.warm_up};
     return std::make_unique<TorchshipRunner>(options.archive, inputs, load);
   }
   throw std::runtime_error("way '" + options.way + "' is not one of: stock, torchship[:ENGINE]");
@@ -171,6 +184,25 @@ nlohmann::json time_calls(Runner& runner, std::int64_t calls) {
     seconds.push_back(time / static_cast<double>(block));
   }
   return {{"calls_per_block", block}, {"seconds", seconds}};
+}
+
+/// Calls of several threads in a second.
+nlohmann::json throughput(Runner& runner, int callers, double budget) {
+  std::atomic<bool> stop = false;
+  std::atomic<std::int64_t> calls = 0;
+  const double time = seconds_of([&] {
+    std::vector<std::jthread> threads;
+    for (int caller = 0; caller < callers; ++caller) {
+      threads.emplace_back([&] {
+        std::int64_t own = 0;
+        for (; !stop.load(std::memory_order_relaxed); ++own) runner.call();
+        calls += own;
+      });
+    }
+    std::this_thread::sleep_for(std::chrono::duration<double>(budget));
+    stop = true;
+  });
+  return {{"calls_per_second", static_cast<double>(calls) / time}};
 }
 
 /// Resident and private bytes of this process.
@@ -215,6 +247,16 @@ class Session {
     if (command == "call") {
       return time_calls(*runner_, count(words));
     }
+    if (command == "repeat") {
+      for (std::int64_t call = count(words); call > 0; --call) runner_->call();
+      return nlohmann::json::object();
+    }
+    if (command == "callers") {
+      const auto callers = static_cast<int>(count(words));
+      double seconds = 0;
+      words >> seconds;
+      return throughput(*runner_, callers, seconds);
+    }
     if (command == "outputs") {
       std::string file;
       std::getline(words >> std::ws, file);
@@ -222,15 +264,24 @@ class Session {
       return {{"file", file}};
     }
     throw std::runtime_error("command '" + command +
-                             "' is not one of: first, call N, outputs FILE, memory, quit");
+                             "' is not one of: first, call N, repeat N, callers N SECONDS, outputs FILE, "
+                             "memory, quit");
   }
 
  private:
   nlohmann::json first() {
     runner_.reset();
     const double load = seconds_of([&] { runner_ = make_runner(options_, inputs_); });
-    const double call = seconds_of([&] { runner_->call(); });
-    return {{"load_seconds", load}, {"first_call_seconds", call}};
+    nlohmann::json answer = {{"load_seconds", load}};
+    if (options_.way != "stock") {
+      runner_.reset();
+      options_.warm_up = true;
+      answer["warm_load_seconds"] =
+          seconds_of([&] { runner_ = make_runner(options_, inputs_); });
+      options_.warm_up = false;
+    }
+    answer["first_call_seconds"] = seconds_of([&] { runner_->call(); });
+    return answer;
   }
 
   static std::int64_t count(std::istringstream& words) {
@@ -238,7 +289,7 @@ class Session {
     std::int64_t calls = 0;
     words >> calls;
     if (calls < 1 || calls > kMost) {
-      throw std::runtime_error("'call' takes a number from 1 to 100000000");
+      throw std::runtime_error("a number of calls is from 1 to 100000000");
     }
     return calls;
   }

@@ -88,7 +88,9 @@ CallGate::~CallGate() = default;
 
 CallGate::Turn::Turn(const CallGate& gate) : gate_(gate) {
   if (gate.places_) gate.places_->acquire();
-  const int running = gate.running_.fetch_add(1, std::memory_order_relaxed) + 1;
+  // Counting is work for all cores together: it is left out where the number is not needed.
+  const int running =
+      gate.threads_ > 0 ? 1 : gate.running_.fetch_add(1, std::memory_order_relaxed) + 1;
   if (!can_set_threads()) return;
   const int callers = at::get_num_threads();
   const int all = gate.cores_ ? gate.cores_->count : callers;
@@ -106,7 +108,7 @@ CallGate::Turn::~Turn() {
     omp_set_num_threads(threads_before_);
     if (MKL_Set_Num_Threads_Local != nullptr) MKL_Set_Num_Threads_Local(mkl_before_);
   }
-  gate_.running_.fetch_sub(1, std::memory_order_relaxed);
+  if (gate_.threads_ == 0) gate_.running_.fetch_sub(1, std::memory_order_relaxed);
   if (gate_.places_) gate_.places_->release();
 }
 

@@ -211,11 +211,12 @@ def test_profile(files):
     assert len(re.findall(r"^total .* 100\.0 %$", text, re.MULTILINE)) == 2
     assert re.search(r"^aten::linear +\d+ +[\d.]+ [um]s +[\d.]+ %$", text, re.MULTILINE)
     graph = cli_json("graph", files["net"], "--profile", *INPUT)
-    times = [node["microseconds"] for node in nodes_of(graph["body"])
-             if node["kind"] == "operator"]
-    assert len(times) == 3 and all(time > 0 for time in times)
-    assert all(node["executions"] >= 1 for node in nodes_of(graph["body"])
-               if node["kind"] == "operator")
+    kernel, last = [node for node in graph["body"]["nodes"] if node["kind"] in ("kernel", "operator")]
+    (block,) = kernel["blocks"]
+    assert [node["operator"] for node in block["nodes"]] == ["aten::linear", "aten::relu"]
+    assert last["operator"] == "aten::linear"
+    for node in (kernel, last):
+        assert node["microseconds"] > 0 and node["executions"] >= 1
 
 
 # Files.

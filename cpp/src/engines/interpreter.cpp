@@ -16,6 +16,7 @@
 #include "engines/fusion.h"
 #include "engines/intermediates.h"
 #include "engines/program.h"
+#include "engines/replicas.h"
 #include "engines/results.h"
 #include "engines/state.h"
 #include "graphs/describe.h"
@@ -104,14 +105,14 @@ class Interpreter final : public Engine {
     }
     const ConstantAttributes attributes(module_, all_graphs());
     for (const auto& [name, recorded] : recorded_) {
-      programs_.emplace(name, prepare(recorded, attributes, options.optimize));
+      programs_.try_emplace(name, prepare(recorded, attributes, options.optimize));
     }
     for (const Recorded& hook : before_) run_before_.emplace_back(hook.schema, hook.graph);
     for (const Recorded& hook : after_) run_after_.emplace_back(hook.schema, hook.graph);
     owned_ = storages_of(module_, programs_);
     if (can_fuse(device_)) {
       for (const auto& [name, program] : programs_) {
-        if (!writers_.contains(name)) fused_.try_emplace(name, program, device_);
+        if (!writers_.contains(name)) fused_.try_emplace(name, program.first(), device_);
       }
     }
   }
@@ -119,7 +120,7 @@ class Interpreter final : public Engine {
   Value run(const MethodInfo& method, const BoundInputs& inputs) const override {
     const Turn turn = wait_for_turn(method.name);
     return guarded(method, inputs, [&] {
-      const Program& program = programs_.at(method.name);
+      const Program& program = programs_.at(method.name).here();
       const c10::IValue result = compute(program, method, inputs, /*may_fuse=*/true).front();
       const std::optional<at::Device> device = first_device(inputs);
       return to_value(result, [&](const at::Tensor& tensor) {
@@ -197,7 +198,7 @@ class Interpreter final : public Engine {
   /// What runs in a call like this one, with what is to be seen of a run if there are inputs.
   Graph executed_graph(const MethodInfo& method, const std::optional<BoundInputs>& inputs,
                        bool profile) const {
-    const Program& plain = programs_.at(method.name);
+    const Program& plain = programs_.at(method.name).first();
     const Fusion fusion = inputs ? fusion_for(method, *inputs) : Fusion();
     jit::Graph& executed = fusion.graph ? *fusion.graph : *plain.executed;
     Graph graph = describe_graph(executed);
@@ -216,7 +217,7 @@ class Interpreter final : public Engine {
     const auto fused = fused_.find(method.name);
     if (fused == fused_.end() || is_hooked(method)) return {};
     const c10::InferenceMode inference;
-    return fused->second.fusion_for(arguments(programs_.at(method.name), inputs));
+    return fused->second.fusion_for(arguments(programs_.at(method.name).first(), inputs));
   }
 
   void add_notes(const MethodInfo& method, const Fusion& fusion,
@@ -284,14 +285,14 @@ class Interpreter final : public Engine {
   }
 
   bool is_hooked(const MethodInfo& method) const {
-    return method.name == "forward" && !(before_.empty() && after_.empty());
+    return !(before_.empty() && after_.empty()) && method.name == "forward";
   }
 
   /// What a program takes off the stack: the module, then the inputs.
   std::vector<c10::IValue> arguments(const Program& program, const BoundInputs& inputs) const {
     std::vector<c10::IValue> stack;
     stack.reserve(inputs.size() + 1);
-    stack.emplace_back(module_._ivalue());
+    stack.push_back(program.uses_self ? c10::IValue(module_._ivalue()) : c10::IValue());
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       const c10::Argument& argument = program.schema.arguments()[i + 1];
       stack.push_back(inputs[i] == nullptr ? argument.default_value().value_or(c10::IValue())
@@ -308,7 +309,7 @@ class Interpreter final : public Engine {
     try {
       if (is_hooked(method)) {
         run_hooked(program, stack);
-      } else if (may_fuse && fused_.contains(method.name)) {
+      } else if (may_fuse && !fused_.empty() && fused_.contains(method.name)) {
         fused_.at(method.name).run(stack);
       } else {
         program.run(stack);
@@ -323,7 +324,7 @@ class Interpreter final : public Engine {
 
   /// State that a call replaced is the model's own from then on. Only writers, who run alone, pay.
   void note_state(const std::string& method) const {
-    if (writers_.contains(method)) {
+    if (keeps_state() && writers_.contains(method)) {
       owned_ = storages_of(module_, programs_);
     }
   }
@@ -373,7 +374,7 @@ class Interpreter final : public Engine {
   std::unordered_map<std::string, Recorded> recorded_;
   std::vector<Recorded> before_;
   std::vector<Recorded> after_;
-  std::unordered_map<std::string, Program> programs_;  ///< What runs.
+  std::unordered_map<std::string, ReplicatedProgram> programs_;  ///< What runs.
   std::vector<Program> run_before_;
   std::vector<Program> run_after_;
   mutable std::unordered_map<std::string, FusedPrograms> fused_;  ///< Empty where LibTorch cannot.

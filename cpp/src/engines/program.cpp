@@ -15,7 +15,8 @@ Program::Program(c10::FunctionSchema function, std::shared_ptr<jit::Graph> inlin
     : schema(std::move(function)),
       graph(std::move(inlined)),
       executed(with_lstm_checks(graph)),
-      code(executed, schema.name()) {}
+      code(executed, schema.name()),
+      uses_self(graph->inputs().empty() || graph->inputs()[0]->hasUses()) {}
 
 void Program::run(std::vector<c10::IValue>& stack) const { jit::InterpreterState(code).run(stack); }
 

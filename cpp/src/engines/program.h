@@ -27,7 +27,8 @@ Recorded record(torch::jit::Function& function, const std::optional<at::Device>&
 struct Program {
   Program(c10::FunctionSchema function, std::shared_ptr<torch::jit::Graph> inlined);
 
-  /// Takes the arguments, the module first, off the stack and leaves the results.
+  /// Takes the arguments, the module first or None where it is not used, off the stack and leaves the
+  /// results.
   void run(std::vector<c10::IValue>& stack) const;
   c10::IValue call(std::vector<c10::IValue> arguments) const;
 
@@ -35,6 +36,7 @@ struct Program {
   std::shared_ptr<torch::jit::Graph> graph;
   std::shared_ptr<torch::jit::Graph> executed;  ///< The same with the checks that are run beside it.
   torch::jit::Code code;
+  bool uses_self;              ///< Whether it looks at its first argument, the module.
   bool channels_last = false;  ///< Results may have their channels last in memory.
 };
 

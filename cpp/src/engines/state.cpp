@@ -73,11 +73,11 @@ void add_storages(const c10::IValue& value, Storages& storages) {
 }  // namespace
 
 Storages storages_of(const jit::Module& module,
-                     const std::unordered_map<std::string, Program>& programs) {
+                     const std::unordered_map<std::string, ReplicatedProgram>& programs) {
   Storages storages;
   add_storages(module._ivalue(), storages);
   for (const auto& [name, program] : programs) {
-    for (const c10::IValue& constant : program.code.constant_table()) {
+    for (const c10::IValue& constant : program.first().code.constant_table()) {
       add_storages(constant, storages);
     }
   }

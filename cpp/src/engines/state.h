@@ -6,6 +6,7 @@
 #include <torch/csrc/jit/api/module.h>
 
 #include "engines/program.h"
+#include "engines/replicas.h"
 #include "engines/results.h"
 
 namespace torchship {
@@ -16,6 +17,6 @@ bool writes_state(const Recorded& recorded);
 
 /// The storages of every tensor that the module or the code of its methods holds.
 Storages storages_of(const torch::jit::Module& module,
-                     const std::unordered_map<std::string, Program>& programs);
+                     const std::unordered_map<std::string, ReplicatedProgram>& programs);
 
 }  // namespace torchship

@@ -11,10 +11,10 @@
 
 namespace torchship {
 
-/// An activation that oneDNN computes together with the layer before it.
+/// An activation that runs together with the layer before it.
 ///
-/// relu and hardsigmoid are not among them: oneDNN's make a number of a NaN, and a wrong answer of a
-/// broken input. They run in place after the layer (reuse.h).
+/// oneDNN's relu and hardsigmoid make a number of a NaN, and a right-looking answer of a broken input:
+/// relu is applied to the layer's result instead, hardsigmoid left where it is.
 struct Activation {
   std::string_view name;       ///< As oneDNN's operators of LibTorch have it: "gelu".
   std::string_view algorithm;  ///< "none" or "tanh"; of gelu only.
@@ -22,6 +22,9 @@ struct Activation {
 
 /// The activation of that name; "none" for none, "gelu_tanh" for gelu with tanh.
 Activation activation_named(std::string_view name);
+
+/// Whether oneDNN may compute it.
+bool fits_onednn(std::string_view name);
 
 /// Changes a tensor in place as the activation says.
 void activate(at::Tensor& tensor, std::string_view name);

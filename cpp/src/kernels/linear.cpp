@@ -12,6 +12,7 @@
 #include "graphs/visit.h"
 #include "kernels/activation.h"
 #include "kernels/onednn.h"
+#include "kernels/small_linear.h"
 
 namespace torchship {
 namespace {
@@ -48,10 +49,13 @@ void run(jit::Stack& stack) {
   const Tensor& bias = arguments[2].toTensor();
   const std::string& activation = arguments[4].toStringRef();
   Tensor result;
-  if (suits_onednn(input, weight)) {
+  if (const Tensor& transposed = arguments[3].toTensor(); is_small(input, transposed, bias)) {
+    result = small_linear(input, transposed, bias);
+    activate(result, activation);
+  } else if (suits_onednn(input, weight)) {
     result = onednn_linear(input, weight, bias, activation);
   } else {
-    result = linear(input, weight, arguments[3].toTensor(), bias);
+    result = linear(input, weight, transposed, bias);
     activate(result, activation);
   }
   stack.erase(arguments + 1, stack.end());
@@ -73,10 +77,16 @@ std::optional<Tensor> constant_tensor(const jit::Value* value, std::int64_t dime
   return plain ? std::optional(tensor) : std::nullopt;
 }
 
+/// Of small weights a second form is kept.
+Tensor transposed_of(const Tensor& weight) {
+  constexpr std::int64_t kSmall = 1 << 13;
+  return weight.numel() <= kSmall ? weight.t().contiguous() : weight.t();
+}
+
 void use_kernel(jit::Graph& graph, jit::Node* node) {
   const std::optional<FollowingActivation> next = activation_after(*node->output());
   const jit::WithInsertPoint before(node);
-  jit::Value* transposed = graph.insertConstant(constant_tensor(node->input(1), 2)->t());
+  jit::Value* transposed = graph.insertConstant(transposed_of(*constant_tensor(node->input(1), 2)));
   jit::Value* activation = graph.insertConstant(next ? next->name : "none");
   transposed->node()->setSourceRange(node->sourceRange());
   jit::Node* kernel = graph.create(

@@ -65,8 +65,11 @@ bool has_onednn() {
 
 Tensor onednn_linear(const Tensor& input, const Tensor& weight, const Tensor& bias,
                      std::string_view activation) {
-  const Activation fused = activation_named(activation);
-  return linear_handle().call(input, weight, bias, fused.name, Scalars(), algorithm_of(fused));
+  const Activation fused = activation_named(fits_onednn(activation) ? activation : "none");
+  Tensor result =
+      linear_handle().call(input, weight, bias, fused.name, Scalars(), algorithm_of(fused));
+  if (!fits_onednn(activation)) activate(result, activation);
+  return result;
 }
 
 Tensor onednn_pack(const Tensor& weight, const ConvolutionOptions& options) {
@@ -76,10 +79,12 @@ Tensor onednn_pack(const Tensor& weight, const ConvolutionOptions& options) {
 
 Tensor onednn_convolution(const Tensor& input, const Tensor& packed, const Tensor& bias,
                           const ConvolutionOptions& options, std::string_view activation) {
-  const Activation fused = activation_named(activation);
-  return convolution_handle().call(input, packed, if_defined(bias), options.padding,
-                                   options.stride, options.dilation, options.groups, fused.name,
-                                   Scalars(), algorithm_of(fused));
+  const Activation fused = activation_named(fits_onednn(activation) ? activation : "none");
+  Tensor result = convolution_handle().call(input, packed, if_defined(bias), options.padding,
+                                            options.stride, options.dilation, options.groups,
+                                            fused.name, Scalars(), algorithm_of(fused));
+  if (!fits_onednn(activation)) activate(result, activation);
+  return result;
 }
 
 }  // namespace torchship
