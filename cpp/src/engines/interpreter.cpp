@@ -14,6 +14,7 @@
 #include <torchship/error.h>
 
 #include "engines/fusion.h"
+#include "engines/heap.h"
 #include "engines/intermediates.h"
 #include "engines/program.h"
 #include "engines/replicas.h"
@@ -110,6 +111,7 @@ class Interpreter final : public Engine {
     for (const Recorded& hook : before_) run_before_.emplace_back(hook.schema, hook.graph);
     for (const Recorded& hook : after_) run_after_.emplace_back(hook.schema, hook.graph);
     owned_ = storages_of(module_, programs_);
+    keep_memory_between_calls();
     if (can_fuse(device_)) {
       for (const auto& [name, program] : programs_) {
         if (!writers_.contains(name)) fused_.try_emplace(name, program.first(), device_);
