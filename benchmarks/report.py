@@ -1,5 +1,8 @@
-"""Tables and a picture of what compare.py measured."""
+"""Tables and a picture of what compare.py measured; `python benchmarks/report.py FOUND.json` prints the
+table of the README."""
 
+import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +90,29 @@ def markdown(document: dict[str, Any]) -> str:
     return "\n".join(lines + [f"- {line}" for line in refusals(document)])
 
 
+def summary(document: dict[str, Any]) -> str:
+    """One line for each case: the time of a call, and in brackets that of stock = 1."""
+    lines: list[str] = []
+    for threads in threads_of(document):
+        entries = entries_of(document, threads)
+        ways = list(dict.fromkeys(way for entry in entries for way in entry["ways"]))
+        lines += [title(document, threads), "", f"| case | {' | '.join(ways)} |"]
+        lines.append("|---|" + "---:|" * len(ways))
+        for entry in entries:
+            cells = [summary_cell(entry["ways"].get(way)) for way in ways]
+            lines.append(f"| {' | '.join([entry['case'], *cells])} |")
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def summary_cell(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    seconds, ratio = found["steady_seconds"]["median"], found["ratio"]["median"]
+    time = time_text(seconds)
+    return time if ratio == 1 else f"{time} ({ratio:.2f})"
+
+
 def plot(document: dict[str, Any], file: Path) -> str | None:
     """Writes bars of the ratio to stock, a panel for each thread count. Returns what is wrong."""
     try:
@@ -139,3 +165,7 @@ def _draw(panel: Any, entries: list[dict[str, Any]]) -> None:
     panel.margins(x=0.12)
     if ways:
         panel.legend(fontsize=8)
+
+
+if __name__ == "__main__":
+    print(summary(json.loads(Path(sys.argv[1]).read_text())), end="")

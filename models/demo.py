@@ -114,13 +114,14 @@ def show(answers: list[Answer], console: Console) -> bool:
     if any(answer.value is None for answer in answers):
         console.print("not every door answered")
         return False
-    deployed = {answer.bits for answer in answers[1:]}
-    near = torch.allclose(answers[0].value, answers[1].value, atol=1e-6)
-    if len(deployed) == 1 and near:
-        console.print("the four that read the file agree to the last bit, and with eager Python")
+    ours = answers[2:]
+    alike = len({answer.bits for answer in ours}) == 1
+    near = all(torch.allclose(other.value, ours[0].value, atol=1e-6) for other in answers[:2])
+    if alike and near:
+        console.print("torchship's three agree to the last bit, and with PyTorch to the sixth digit")
     else:
         console.print("[bold]the doors disagree[/bold]")
-    return len(deployed) == 1 and near
+    return alike and near
 
 
 def main(argv: list[str] | None = None) -> int:

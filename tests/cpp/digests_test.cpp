@@ -133,9 +133,9 @@ INSTANTIATE_TEST_SUITE_P(Digests, ManyRecordsTest,
 /// A model whose weight's bytes are flipped in the file.
 class DamagedModelTest : public testing::Test {
  protected:
-  std::filesystem::path damaged() const {
+  std::filesystem::path damaged(std::int64_t elements = 64) const {
     torch::jit::Module module("Net");
-    module.register_parameter("weight", at::full({64}, 1.25), false);
+    module.register_parameter("weight", at::full({elements}, 1.25), false);
     module.define("def forward(self, x):\n  return x + self.weight\n");
     module.save((folder_ / "m.pt").string());
     std::string bytes = test::bytes_of_file(folder_ / "m.pt");
@@ -155,6 +155,19 @@ TEST_F(DamagedModelTest, IsRefusedUnlessVerificationIsOff) {
   EXPECT_HAS(said, "copy or download it again");
   const Model model(path, {.verify = false});
   EXPECT_EQ(model({at::zeros({64})}).tensor()[0].item<float>(), 2.5);
+}
+
+TEST_F(DamagedModelTest, LargeOnesAreFoundBesideLoading) {
+  const auto path = damaged(1 << 20);
+  EXPECT_HAS(refusal([&] { Model model(path); }), "data/0' is damaged");
+  EXPECT_HAS(refusal([&] { Model model(path, {.map = false}); }), "data/0' is damaged");
+}
+
+TEST_F(DamagedModelTest, DamageIsTheReasonWhereLoadingFailsAsWell) {
+  const auto path = damaged(1 << 20);
+  LoadOptions options;
+  options.engine = "nonsense";
+  EXPECT_HAS(refusal([&] { Model model(path, options); }), "data/0' is damaged");
 }
 
 TEST_F(DamagedModelTest, InfoReadsNoWeights) {

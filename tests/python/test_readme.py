@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import platform
 import re
 import subprocess
@@ -85,3 +86,12 @@ def test_console_blocks(command, toy_folder):
         check=True,
     )
     assert same_but_for_rounding(done.stdout, written_here(wanted)), done.stdout
+
+
+def test_table_of_the_comparison():
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    from report import summary
+
+    found = json.loads((ROOT / "benchmarks" / "found.json").read_text())
+    assert summary(found) in README
+    assert found["machine"]["processor"] in README

@@ -18,12 +18,13 @@ void multiply(const float* __restrict input, const float* __restrict weight,
               const float* __restrict bias, float* __restrict result, std::int64_t rows,
               std::int64_t inputs, std::int64_t outputs) {
   for (std::int64_t row = 0; row < rows; ++row, input += inputs, result += outputs) {
-    for (std::int64_t j = 0; j < outputs; ++j) result[j] = bias[j];
+    for (std::int64_t j = 0; j < outputs; ++j) result[j] = 0;
     for (std::int64_t i = 0; i < inputs; ++i) {
       const float x = input[i];
       const float* __restrict const line = weight + i * outputs;
       for (std::int64_t j = 0; j < outputs; ++j) result[j] += x * line[j];
     }
+    for (std::int64_t j = 0; j < outputs; ++j) result[j] += bias[j];
   }
 }
 
