@@ -1,5 +1,5 @@
-"""Tables and a picture of what compare.py measured; `python benchmarks/report.py FOUND.json` prints the
-table of the README."""
+"""Tables and a picture of what compare.py measured. `python benchmarks/report.py FOUND.json` prints
+the table of the README."""
 
 import json
 import sys

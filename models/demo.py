@@ -118,7 +118,7 @@ def show(answers: list[Answer], console: Console) -> bool:
     alike = len({answer.bits for answer in ours}) == 1
     near = all(torch.allclose(other.value, ours[0].value, atol=1e-6) for other in answers[:2])
     if alike and near:
-        console.print("torchship's three agree to the last bit, and with PyTorch to the sixth digit")
+        console.print("torchship's three agree to the last bit, and with PyTorch to the sixth")
     else:
         console.print("[bold]the doors disagree[/bold]")
     return alike and near

@@ -338,8 +338,6 @@ class Graph:
     @property
     def device(self) -> str: ...
     @property
-    def engine(self) -> EngineChoice: ...
-    @property
     def values(self) -> list[GraphValue]:
         """What the inputs and outputs of nodes and blocks are indices of."""
 

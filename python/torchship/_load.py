@@ -41,11 +41,13 @@ def load(
     the first tensor given. Any number of threads may call one model; the GIL is released meanwhile.
 
     `validate` compares every call with what the archive's manifest promises: dtypes, sizes, sizes
-    that must agree. `verify` compares every record with its checksum, so that a damaged weight is an
-    error and never a wrong answer; it reads the whole file. `verify_digests` compares with the
-    SHA-256 in the manifest, which takes longer, and finds changes that mended the checksum. `map` uses the weights where the file
-    is in memory already: models of one file share them, in this process and in others. Such a file
-    may be deleted or replaced, but must not be written into or cut short while the model lives.
+    that must agree. `verify` compares every record with its checksum, so that a damaged weight is
+    an error and never a wrong answer; it reads the whole file. `verify_digests` compares with the
+    SHA-256 in the manifest instead, which takes longer, and finds changes that mended the checksum.
+
+    `map` uses the weights where the file is in memory already: models of one file share them, in
+    this process and in others. Such a file may be deleted or replaced, but must not be written into
+    or cut short while the model lives.
 
     `path` may also be bytes or another buffer, or a binary file: a pipe, `io.BytesIO`. `decrypt` is
     called with the bytes of an encrypted archive and returns those of the archive; they are only

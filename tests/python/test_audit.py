@@ -204,7 +204,8 @@ def test_trusted_policy_and_lint_without_audit_do_not_ask(tmp_path):
 
 
 def test_message_counts_the_rest(tmp_path):
-    path = with_forward(honest(tmp_path), "_0 = (x).resize_([5])", "return (x).as_strided([9], [1])")
+    resize, view = "_0 = (x).resize_([5])", "return (x).as_strided([9], [1])"
+    path = with_forward(honest(tmp_path), resize, view)
     with pytest.raises(torchship.ArchiveError) as caught:
         torchship.load(path, policy="strict")
     check_message(caught.value, "aten::resize_", "and 1 more", "attacks.py:")

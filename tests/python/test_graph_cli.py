@@ -211,7 +211,8 @@ def test_profile(files):
     assert len(re.findall(r"^total .* 100\.0 %$", text, re.MULTILINE)) == 2
     assert re.search(r"^aten::linear +\d+ +[\d.]+ [um]s +[\d.]+ %$", text, re.MULTILINE)
     graph = cli_json("graph", files["net"], "--profile", *INPUT)
-    kernel, last = [node for node in graph["body"]["nodes"] if node["kind"] in ("kernel", "operator")]
+    nodes = graph["body"]["nodes"]
+    kernel, last = [node for node in nodes if node["kind"] in ("kernel", "operator")]
     (block,) = kernel["blocks"]
     assert [node["operator"] for node in block["nodes"]] == ["aten::linear", "aten::relu"]
     assert last["operator"] == "aten::linear"

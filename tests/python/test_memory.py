@@ -29,7 +29,8 @@ def grown_by(work, times: int) -> int:
 
 @pytest.fixture
 def mlp(tmp_path):
-    module = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 1))
+    layers = nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 1)
+    module = nn.Sequential(*layers)
     path = tmp_path / "mlp.pt"
     torchship.trace(module.eval(), torch.rand(2, 3)).save(path)
     return path
@@ -61,8 +62,8 @@ def test_models_give_everything_back(mlp):
 
 
 def test_large_models_give_everything_back(tmp_path):
-    module = nn.Sequential(nn.Conv2d(64, 256, 3), nn.BatchNorm2d(256), nn.ReLU(), nn.Flatten(),
-                           nn.Linear(256 * 36, 512))  # 19 MB
+    convolution = nn.Conv2d(64, 256, 3), nn.BatchNorm2d(256), nn.ReLU(), nn.Flatten()
+    module = nn.Sequential(*convolution, nn.Linear(256 * 36, 512))  # 19 MB
     path = tmp_path / "large.pt"
     torchship.trace(module.eval(), torch.rand(1, 64, 8, 8)).save(path)
     x = torch.rand(1, 64, 8, 8)

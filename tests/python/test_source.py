@@ -9,10 +9,9 @@ import threading
 
 import pytest
 import torch
+import torchship
 from support import EXAMPLE, legacy
 from torch import nn
-
-import torchship
 
 
 @pytest.fixture
