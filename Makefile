@@ -1,6 +1,7 @@
 # make demo    the article's example through five doors, on a file that left Python behind
 # make test    C++ and Python tests
 # make fuzz    100,000 wrong archives through info, load, check and run, in a build with sanitizers
+# make sanitize   the C++ tests in builds with the sanitizers: half an hour
 # All install what is missing, make their own venv in .venv, and build; PYTHON chooses the Python.
 PYTHON ?= python3
 TORCH ?= 2.13.0
@@ -10,7 +11,7 @@ SOURCES := $(shell find benchmarks/*.cpp cpp cmake python tests/cpp -type f) \
   benchmarks/CMakeLists.txt CMakeLists.txt pyproject.toml LICENSE
 BUILD := build/make
 
-.PHONY: demo test test-all fuzz lint clean
+.PHONY: demo test test-all fuzz sanitize lint clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.built
@@ -34,6 +35,13 @@ fuzz: $(VENV)/.built
 	ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1 \
 	  build/fuzz/tests/cpp/fuzz_archives build/seeds/*.pt --runs $(RUNS) --seed $(SEED) \
 	  --keep build/failures
+
+sanitize: $(VENV)/.venv
+	for preset in dev thread; do \
+	  PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cmake --preset $$preset -DTORCHSHIP_BUILD_CLI=OFF \
+	    -DTORCHSHIP_BUILD_PYTHON=OFF && $(BIN)/cmake --build build/$$preset && \
+	  setarch -R $(BIN)/ctest --test-dir build/$$preset --output-on-failure || exit 1; \
+	done
 
 lint: $(VENV)/.venv
 	$(BIN)/python -m pip install --quiet ruff

@@ -48,7 +48,7 @@ void add_load_arguments(CLI::App& command, LoadArguments& arguments) {
   command.add_flag("--no-verify{false}", arguments.verify,
                    "Do not compare the file's records with their checksums");
   command.add_flag("--verify-digests", arguments.verify_digests,
-                   "Compare them with the SHA-256 in the manifest, too: check always does");
+                   "Compare them with the SHA-256 in the manifest instead, as check does");
   command.add_flag("--no-map{false}", arguments.map,
                    "Copy the weights: for files that may be written to while the model lives");
   command.add_flag("--no-retarget{false}", arguments.retarget,

@@ -12,7 +12,11 @@ constexpr std::uint64_t kLarge = 1 << 20;
 
 Verification::Verification(const ModelFile& file, const LoadOptions& options) {
   if (!options.verify) return;
-  const auto verify = [&file, digests = options.verify_digests] { file.verify(digests); };
+  if (options.verify_digests) {
+    file.verify(/*digests=*/true);
+    return;
+  }
+  const auto verify = [&file] { file.verify(/*digests=*/false); };
   try {
     if (file.size() >= kLarge) done_ = std::async(std::launch::async, verify);
   } catch (const std::system_error&) {

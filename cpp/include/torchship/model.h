@@ -33,8 +33,9 @@ struct LoadOptions {
   /// Compare every record with its checksum, so that a damaged weight is an error and never a wrong
   /// answer. Reads the whole file, on a second thread where it is large.
   bool verify = true;
-  /// Compare every record with its SHA-256 in the manifest instead, where there is one: finds what was
-  /// changed on purpose and not written down as well. Takes half a millisecond for a megabyte.
+  /// How `verify` compares: with the SHA-256 in the manifest, where there is one, and before anything
+  /// is loaded. Finds what was changed together with its checksum as well. Takes half a millisecond for
+  /// a megabyte.
   bool verify_digests = false;
   /// Use the weights where the file is in memory already, instead of copying them: models of one
   /// file share them, in this process and in others, and a model that writes its own state gets its
@@ -57,7 +58,7 @@ struct LoadOptions {
   /// their helpers for good. Empty: any.
   std::vector<int> cores = {};
   /// Call every method some times while loading, on the samples or on zeros, so that the first call
-  /// afterwards takes the time of every other. Not done to models that keep state.
+  /// afterwards has nothing left to set up. Not done to models that keep state.
   bool warm_up = false;
   /// Prepare every method for inference at load: freeze it, fold batch norms into the weights before
   /// them, use faster kernels. Without, each operator runs as it was recorded, which is slower and

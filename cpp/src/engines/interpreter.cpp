@@ -15,6 +15,7 @@
 
 #include "engines/fusion.h"
 #include "engines/heap.h"
+#include "engines/inputs.h"
 #include "engines/intermediates.h"
 #include "engines/program.h"
 #include "engines/replicas.h"
@@ -33,56 +34,9 @@ namespace {
 
 namespace jit = torch::jit;
 
-std::optional<at::Device> first_device(const Value& value) {
-  const auto among = [](const auto& items, const auto& get) -> std::optional<at::Device> {
-    for (const auto& item : items) {
-      if (const auto device = first_device(get(item))) {
-        return device;
-      }
-    }
-    return std::nullopt;
-  };
-  switch (value.kind()) {
-    case Kind::tensor: return value.tensor().device();
-    case Kind::list:
-    case Kind::tuple: return among(value.items(), [](const Value& item) { return item; });
-    case Kind::dict: return among(value.entries(), [](const auto& entry) { return entry.second; });
-    default: return std::nullopt;
-  }
-}
-
-std::optional<at::Device> first_device(const BoundInputs& inputs) {
-  for (const Value* input : inputs) {
-    if (const auto device = input != nullptr ? first_device(*input) : std::nullopt) {
-      return device;
-    }
-  }
-  return std::nullopt;
-}
-
 /// Results do not show that channels were last in memory on the way.
 at::Tensor in_usual_order(const at::Tensor& tensor) {
   return tensor.dim() == 4 ? tensor.contiguous() : tensor;
-}
-
-/// "x: float64[1, 4] (traced with float32[1, 3])" for each input, to set beside a failure.
-std::string describe_inputs(const MethodInfo& method, const BoundInputs& inputs) {
-  std::string text;
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (inputs[i] == nullptr) {
-      continue;
-    }
-    const ValueSpec& spec = method.inputs[i];
-    text += (text.empty() ? "" : ", ") + spec.name + ": " + describe(*inputs[i]);
-    if (spec.traced_dtype && spec.traced_shape) {
-      text += " (traced with " + std::string(to_string(*spec.traced_dtype)) + "[";
-      for (std::size_t k = 0; k < spec.traced_shape->size(); ++k) {
-        text += (k == 0 ? "" : ", ") + std::to_string((*spec.traced_shape)[k]);
-      }
-      text += "])";
-    }
-  }
-  return text.empty() ? "no inputs" : text;
 }
 
 class Interpreter final : public Engine {

@@ -60,18 +60,17 @@ const Program& ReplicatedProgram::here() const {
 }
 
 const Program& ReplicatedProgram::make(std::size_t place) const {
-  int none = -1;
-  if (place_of_first_.compare_exchange_strong(none, static_cast<int>(place))) {
-    made_[place].store(&first_, std::memory_order_release);
-    return first_;
-  }
   const std::lock_guard lock(mutex_);
-  if (const Program* made = made_[place].load(std::memory_order_acquire)) return *made;
-  auto program = std::make_unique<Program>(first_.schema, replicate(*first_.graph));
-  program->channels_last = first_.channels_last;
-  owned_[place] = std::move(program);
-  made_[place].store(owned_[place].get(), std::memory_order_release);
-  return *owned_[place];
+  if (const Program* made = made_[place].load(std::memory_order_relaxed)) return *made;
+  const Program* program = &first_;
+  if (first_is_taken_) {
+    auto replica = std::make_unique<Program>(first_.schema, replicate(*first_.graph));
+    replica->channels_last = first_.channels_last;
+    program = owned_.emplace_back(std::move(replica)).get();
+  }
+  first_is_taken_ = true;
+  made_[place].store(program, std::memory_order_release);
+  return *program;
 }
 
 }  // namespace torchship

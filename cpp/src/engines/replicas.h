@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "engines/program.h"
 
@@ -32,10 +33,10 @@ class ReplicatedProgram {
 
   Program first_;
   bool is_small_;
-  mutable std::atomic<int> place_of_first_ = -1;
-  mutable std::array<std::atomic<const Program*>, kMost> made_{};
+  mutable std::array<std::atomic<const Program*>, kMost> made_{};  ///< Read without the lock.
   mutable std::mutex mutex_;
-  mutable std::array<std::unique_ptr<const Program>, kMost> owned_;
+  mutable bool first_is_taken_ = false;
+  mutable std::vector<std::unique_ptr<const Program>> owned_;
 };
 
 }  // namespace torchship

@@ -1,0 +1,1 @@
+// What the tests precompile; see CMakeLists.txt.
