@@ -85,7 +85,11 @@ void bind_records(py::module_& module) {
       .def_readonly("origin", &SampleInfo::origin);
   py::class_<EngineInfo>(module, "EngineInfo")
       .def_readonly("id", &EngineInfo::id)
-      .def_readonly("target", &EngineInfo::target);
+      .def_readonly("method", &EngineInfo::method)
+      .def_readonly("target", &EngineInfo::target)
+      .def_readonly("checked", &EngineInfo::checked)
+      .def_readonly("ratio", &EngineInfo::ratio)
+      .def_readonly("settings", &EngineInfo::settings);
 }
 
 }  // namespace

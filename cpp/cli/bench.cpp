@@ -11,6 +11,7 @@
 #include <torchship/model.h>
 
 #include "bench_text.h"
+#include "engines.h"
 #include "inputs.h"
 #include "json.h"
 #include "measure.h"
@@ -81,18 +82,22 @@ void run_bench(const BenchOptions& options) {
   if (options.load.threads > 0) at::set_num_threads(options.load.threads);
   LoadOptions load = load_options(options.load);
   load.warm_up = options.warm_up;
-  if (load.engine == "all") load.engine = "interpreter";
   if (options.stock && options.load.archive == "-") {
     throw UsageError("stock LibTorch cannot load standard input again and again",
                      "give bench --stock a file");
   }
   const Source archive = archive_source(options.load.archive);
+  const EveryEngine every = usable_engines(archive, load);
+  load.engine = every.names.front();
   const Model model(archive, load);
   const MethodInfo& method = chosen_method(model.info(), options.method);
   const std::vector<Value> inputs = inputs_of(options, model, method);
   model.call(method.name, inputs);  // Wrong inputs are an error before anything is measured.
   std::vector<std::unique_ptr<Way>> ways;
-  ways.push_back(make_torchship_way(archive, load, method.name, inputs));
+  for (const std::string& engine : every.names) {
+    load.engine = engine;
+    ways.push_back(make_torchship_way(archive, load, method.name, inputs));
+  }
   if (options.stock) {
     ways.push_back(make_stock_way(options.load.archive, load.device, method.name, inputs));
   }
@@ -106,6 +111,7 @@ void run_bench(const BenchOptions& options) {
                     .threads = at::get_num_threads(),
                     .callers = options.callers,
                     .inputs = inputs,
+                    .passed_over = every.passed_over,
                     .ways = measure(ways, {.seconds = options.seconds, .callers = options.callers})};
   if (options.json) {
     std::cout << bench_json(bench) << '\n';

@@ -4,7 +4,9 @@
 #include <cmath>
 #include <cstdio>
 
+#include "engines.h"
 #include "graph_json.h"
+#include "json.h"
 #include "printable.h"
 #include "text.h"
 
@@ -101,7 +103,7 @@ std::string bench_text(const Bench& bench) {
                    bench.device) +
          "\n" + std::to_string(bench.threads) + (bench.threads == 1 ? " thread, " : " threads, ") +
          std::to_string(bench.callers) + (bench.callers == 1 ? " caller" : " callers") + "\n\n" +
-         align(rows) + curves(bench);
+         align(rows) + describe(bench.passed_over) + curves(bench);
 }
 
 std::string bench_json(const Bench& bench) {
@@ -115,7 +117,8 @@ std::string bench_json(const Bench& bench) {
                 {"threads", bench.threads},
                 {"callers", bench.callers},
                 {"inputs", inputs},
-                {"engines", ways}},
+                {"engines", ways},
+                {"passed_over", to_json(bench.passed_over)}},
                2);
 }
 

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include <torchship/engine.h>
 #include <torchship/value.h>
 
 #include "measure.h"
@@ -17,6 +18,7 @@ struct Bench {
   int threads = 1;
   int callers = 1;
   std::vector<Value> inputs;
+  std::vector<PassedOver> passed_over;
   std::vector<Measurement> ways;  ///< The last one is what the ratios refer to.
 };
 

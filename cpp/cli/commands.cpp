@@ -1,10 +1,13 @@
 #include "commands.h"
 
+#include <algorithm>
 #include <iostream>
+#include <utility>
 
 #include <torchship/torchship.h>
 
 #include "describe_model.h"
+#include "engines.h"
 #include "inputs.h"
 #include "json.h"
 #include "method.h"
@@ -49,15 +52,25 @@ void run_model(const RunOptions& options) {
 }
 
 bool run_check(const CheckOptions& options) {
-  const Model model = load(options.load);
-  const CheckReport report = model.check();
-  if (options.json) {
-    std::cout << to_json(report).dump(2) << '\n';
-  } else {
-    std::cout << model.info().path.string() << " on " << model.device().str() << "\n\n"
-              << to_string(report);
+  LoadOptions load = load_options(options.load);
+  const Source archive = archive_source(options.load.archive);
+  const EveryEngine every = usable_engines(archive, load);
+  std::vector<std::pair<std::string, CheckReport>> reports;
+  for (const std::string& engine : every.names) {
+    load.engine = engine;
+    reports.emplace_back(engine, Model(archive, load).check());
   }
-  return report.passed();
+  if (options.json) {
+    std::cout << to_json(reports, every.passed_over).dump(2) << '\n';
+  } else {
+    std::cout << archive_name(options.load.archive) << " on " << load.device.str() << "\n";
+    for (const auto& [engine, report] : reports) {
+      std::cout << "\n" << (reports.size() > 1 ? engine + "\n" : "") << to_string(report);
+    }
+    std::cout << (every.passed_over.empty() ? "" : "\n") << describe(every.passed_over);
+  }
+  return std::all_of(reports.begin(), reports.end(),
+                     [](const auto& each) { return each.second.passed(); });
 }
 
 }  // namespace torchship::cli

@@ -1,6 +1,7 @@
 #include "describe_model.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <vector>
 
 #include "printable.h"
@@ -158,14 +159,23 @@ std::string describe_findings(const ModelInfo& info) {
   return text.empty() ? "" : "\nfindings\n" + text;
 }
 
+/// Of the interpreter's time.
+std::string format_ratio(double ratio) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.2g of interpreter", ratio);
+  return text;
+}
+
 std::string describe_engines(const ModelInfo& info) {
-  Rows rows = {{"engine", "target"}};
+  Rows rows = {{"engine", "method", "made for", "time"}};
   for (const EngineInfo& engine : info.engines) {
     std::string target;
     for (const auto& [key, value] : engine.target) {
+      if (key == "features") continue;  // Of one CPU, a hundred.
       target += (target.empty() ? "" : ", ") + key + " " + value;
     }
-    rows.push_back({engine.id, target});
+    rows.push_back({engine.id, engine.method, target,
+                    !engine.ratio ? "not measured" : format_ratio(*engine.ratio)});
   }
   return rows.size() == 1 ? "" : "\n" + cut_table(std::move(rows), 1);
 }

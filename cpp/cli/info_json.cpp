@@ -84,7 +84,14 @@ json module(const ModuleSize& info) {
 
 json sample(const SampleInfo& info) { return {{"method", info.method}, {"origin", info.origin}}; }
 
-json engine(const EngineInfo& info) { return {{"id", info.id}, {"target", strings(info.target)}}; }
+json engine(const EngineInfo& info) {
+  return {{"id", info.id},
+          {"method", info.method},
+          {"target", strings(info.target)},
+          {"checked", info.checked},
+          {"ratio", info.ratio ? json(*info.ratio) : json()},
+          {"settings", strings(info.settings)}};
+}
 
 }  // namespace
 

@@ -104,7 +104,17 @@ json to_json(const Value& value) {
   }
 }
 
-json to_json(const CheckReport& report) {
+json to_json(const std::vector<PassedOver>& passed_over) {
+  json list = json::array();
+  for (const PassedOver& passed : passed_over) {
+    list.push_back({{"engine", passed.engine}, {"reason", passed.reason}});
+  }
+  return list;
+}
+
+namespace {
+
+json to_json(const std::string& engine, const CheckReport& report) {
   json samples = json::array();
   for (const SampleCheck& sample : report.samples) {
     samples.push_back(sample_check(sample));
@@ -117,7 +127,23 @@ json to_json(const CheckReport& report) {
                  {"absolute", number(found->absolute)},
                  {"relative", number(found->relative)}};
   }
-  return {{"passed", report.passed()}, {"samples", samples}, {"departure", departure}};
+  return {{"engine", engine},
+          {"passed", report.passed()},
+          {"samples", samples},
+          {"departure", departure}};
+}
+
+}  // namespace
+
+json to_json(const std::vector<std::pair<std::string, CheckReport>>& reports,
+             const std::vector<PassedOver>& passed_over) {
+  json engines = json::array();
+  bool passed = true;
+  for (const auto& [engine, report] : reports) {
+    engines.push_back(to_json(engine, report));
+    passed = passed && report.passed();
+  }
+  return {{"passed", passed}, {"engines", engines}, {"passed_over", to_json(passed_over)}};
 }
 
 }  // namespace torchship::cli

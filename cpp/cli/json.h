@@ -1,9 +1,12 @@
 #pragma once
 
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 #include <torchship/check.h>
+#include <torchship/engine.h>
 #include <torchship/info.h>
 #include <torchship/value.h>
 
@@ -13,6 +16,9 @@ namespace torchship::cli {
 nlohmann::ordered_json to_json(const ModelInfo& info);
 nlohmann::ordered_json to_json(const std::vector<Finding>& findings);
 nlohmann::ordered_json to_json(const Value& value);
-nlohmann::ordered_json to_json(const CheckReport& report);
+nlohmann::ordered_json to_json(const std::vector<PassedOver>& passed_over);
+/// What `check` found with each engine, and which were passed over.
+nlohmann::ordered_json to_json(const std::vector<std::pair<std::string, CheckReport>>& reports,
+                               const std::vector<PassedOver>& passed_over);
 
 }  // namespace torchship::cli

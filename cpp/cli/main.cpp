@@ -49,6 +49,7 @@ void add_run(CLI::App& app) {
 void add_check(CLI::App& app, int& status) {
   auto options = std::make_shared<CheckOptions>();
   options->load.verify_digests = true;
+  options->load.engine = "all";
   CLI::App* command = app.add_subcommand(
       "check", "Run the archive's samples here and compare with the results they had at home");
   add_load_arguments(*command, options->load);
@@ -129,9 +130,11 @@ void add_bench(CLI::App& app) {
 /// CLI11 alone would say that a command is missing, and not name the wrong one.
 void require_known(const CLI::App& app, const std::string& word) {
   const auto named_so = [&](const CLI::App* command) { return command->get_name() == word; };
-  if (!word.starts_with('-') && app.get_subcommands(named_so).empty()) {
-    throw UsageError("unknown command '" + word + "'", "torchship --help lists the commands");
+  if (word.starts_with('-') || !app.get_subcommands(named_so).empty()) return;
+  if (word == "compile" || word == "bundle") {
+    throw UsageError("'" + word + "' needs Python", "python -m torchship " + word + " has it");
   }
+  throw UsageError("unknown command '" + word + "'", "torchship --help lists the commands");
 }
 
 int report(const std::string& message, const std::string& hint, int status) {

@@ -15,7 +15,10 @@ class TorchshipWay final : public Way {
         method_(std::move(method)),
         inputs_(std::move(inputs)) {}
 
-  std::string name() const override { return model_ ? model_->engine().name : options_.engine; }
+  std::string name() const override {
+    const bool named = options_.engine != "auto" && options_.engine != "compiled";
+    return named || !model_ ? options_.engine : model_->engine().name;
+  }
   void load() override { model_.emplace(archive_, options_); }
   void call() const override { model_->call(method_, inputs_); }
 

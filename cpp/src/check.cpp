@@ -9,7 +9,6 @@
 #include <torchship/error.h>
 
 #include "compare.h"
-#include "promises.h"
 #include "signature.h"
 
 namespace torchship {
@@ -60,9 +59,6 @@ class Check {
     SampleCheck result{.sample = index, .method = sample.method, .outputs = {}, .error = {}};
     try {
       const BoundInputs inputs = bind_inputs(name_, method, sample.inputs, {});
-      if (options_.validate) {
-        require_promises(name_, method, inputs);
-      }
       const Value got =
           on_engine([&](const Engine& engine) { return engine.run(method, inputs); });
       result.outputs = compare(got, sample.output, method.output);

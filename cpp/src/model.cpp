@@ -11,7 +11,6 @@
 #include "libtorch_version.h"
 #include "model_file.h"
 #include "outputs.h"
-#include "promises.h"
 #include "signature.h"
 #include "verification.h"
 
@@ -63,7 +62,7 @@ class Model::Impl {
 
   Value run(const MethodInfo& method, const std::vector<Value>& inputs,
             const NamedValues& named) const {
-    const BoundInputs bound = bind(method, inputs, named);
+    const BoundInputs bound = bind_inputs(name_, method, inputs, named);
     const CallGate::Turn turn(gate_);
     return engine_->run(method, bound);
   }
@@ -83,7 +82,7 @@ class Model::Impl {
 
   std::vector<Intermediate> intermediates(const MethodInfo& method,
                                           const std::vector<Value>& inputs) const {
-    return engine_->intermediates(method, bind(method, inputs, {}));
+    return engine_->intermediates(method, bind_inputs(name_, method, inputs, {}));
   }
 
   Graph graph(Stage stage, const GraphOptions& options) const {
@@ -94,13 +93,15 @@ class Model::Impl {
     }
     if (stage != Stage::optimized) return engine_->graph(stage, which, std::nullopt, false);
     if (options.inputs) {
-      return engine_->graph(stage, which, bind(which, *options.inputs, options.named),
+      return engine_->graph(stage, which,
+                            bind_inputs(name_, which, *options.inputs, options.named),
                             options.profile);
     }
     for (const Sample& sample : file_->samples(info_)) {
       // A sample must not move a model's state.
       if (sample.method == which.name && !engine_->keeps_state()) {
-        return engine_->graph(stage, which, bind(which, sample.inputs, {}), options.profile);
+        return engine_->graph(stage, which, bind_inputs(name_, which, sample.inputs, {}),
+                              options.profile);
       }
     }
     if (options.profile) {
@@ -119,22 +120,14 @@ class Model::Impl {
     Verification verification(*file_, options_);
     try {
       info_ = file_->info();
-      choice_ = choose_engine(info_, options_);
-      engine_ = file_->load(info_, options_);
+      ChosenEngine chosen = load_engine(*file_, info_, options_);
+      choice_ = std::move(chosen.choice);
+      engine_ = std::move(chosen.engine);
     } catch (...) {
       verification.finish();  // Damage is the better reason.
       throw;
     }
     verification.finish();
-  }
-
-  BoundInputs bind(const MethodInfo& method, const std::vector<Value>& inputs,
-                   const NamedValues& named) const {
-    BoundInputs bound = bind_inputs(name_, method, inputs, named);
-    if (options_.validate) {
-      require_promises(name_, method, bound);
-    }
-    return bound;
   }
 
   /// A model with other devices than it was saved with must still prove itself, where it can.

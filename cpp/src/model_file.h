@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -13,6 +14,8 @@
 
 #include "archive/file.h"
 #include "audit/report.h"
+#include "compiled/library.h"
+#include "compiled/record.h"
 #include "engines/engine.h"
 #include "sample.h"
 
@@ -44,9 +47,17 @@ class ModelFile {
   /// Recorded intermediate results, if the archive has them. Throws ArchiveError.
   virtual std::optional<Intermediates> intermediates(const ModelInfo& info) const = 0;
 
-  /// Loads weights and code. Throws ArchiveError.
+  /// Loads weights and code, for the interpreter. Throws ArchiveError, and EngineError where the file
+  /// has nothing that an interpreter could run.
   virtual std::unique_ptr<const Engine> load(const ModelInfo& info,
                                              const LoadOptions& options) const = 0;
+
+  /// The compiled engines, in the order of ModelInfo::engines.
+  virtual const std::vector<CompiledRecord>& compiled() const = 0;
+
+  /// Unpacks and loads a compiled engine. Throws ArchiveError and EngineError.
+  virtual std::unique_ptr<const CompiledLibrary> load_compiled(
+      const CompiledRecord& engine, std::size_t concurrent_calls) const = 0;
 
   /// What is wrong with the file beyond what its manifest says, in the order of the file; nothing
   /// of it is run. Of the options only `audit` counts here. Throws ArchiveError.

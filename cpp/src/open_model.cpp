@@ -1,6 +1,8 @@
+#include "aotinductor/package_file.h"
 #include "archive/open_source.h"
 #include "archive/recognise.h"
 #include "archive/zip.h"
+#include "audit/native.h"
 #include "model_file.h"
 #include "torchscript/torchscript_file.h"
 
@@ -10,6 +12,7 @@ std::unique_ptr<const ModelFile> open_model(const Source& source, File::Access a
   std::shared_ptr<const File> file = open_source(source, access);
   require_zip(*file);
   ZipReader zip(file);
+  if (native_package(zip).has_library) return std::make_unique<const PackageFile>(file);
   std::string folder = require_torchscript(zip);
   return std::make_unique<const TorchScriptFile>(std::move(zip), std::move(folder));
 }

@@ -1,12 +1,12 @@
 #include "promises.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <vector>
 
 #include <torchship/error.h>
 
+#include "few.h"
 #include "key_text.h"
 #include "kinds.h"
 
@@ -19,18 +19,8 @@ struct Binding {
   const std::string* input = nullptr;
 };
 
-/// One for each symbol; a few need no allocation.
-class Bindings {
- public:
-  explicit Bindings(std::size_t count) : many_(count > few_.size() ? count : 0) {}
-
-  Binding& operator[](std::size_t i) { return many_.empty() ? few_[i] : many_[i]; }
-  const Binding& operator[](std::size_t i) const { return many_.empty() ? few_[i] : many_[i]; }
-
- private:
-  std::array<Binding, 8> few_;
-  std::vector<Binding> many_;
-};
+/// One for each symbol.
+using Bindings = Few<Binding, 8>;
 
 /// "batch from 1 to 64 and a multiple of 8"
 std::string describe_range(const DimensionRange& range) {

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from torchship._load import check, lint, load
     from torchship._save import save
     from torchship._trace import trace
+    from torchship.compiling.compile import Compiled, compile
     from torchship.tracing.dimensions import Dim
     from torchship.tracing.findings import Finding, Report, TraceError
     from torchship.tracing.traced import Traced
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ArchiveError",
     "CheckReport",
+    "Compiled",
     "DeviceError",
     "Dim",
     "EngineError",
@@ -50,6 +52,7 @@ __all__ = [
     "ValueSpec",
     "__version__",
     "check",
+    "compile",
     "info",
     "lint",
     "load",
@@ -60,12 +63,14 @@ __all__ = [
 require_matching_torch(installed_torch(), TORCH_VERSION)
 
 _HOMES = {
+    "Compiled": "torchship.compiling.compile",
     "Dim": "torchship.tracing.dimensions",
     "Finding": "torchship.tracing.findings",
     "Report": "torchship.tracing.findings",
     "TraceError": "torchship.tracing.findings",
     "Traced": "torchship.tracing.traced",
     "check": "torchship._load",
+    "compile": "torchship.compiling.compile",
     "lint": "torchship._load",
     "load": "torchship._load",
     "save": "torchship._save",

@@ -22,6 +22,7 @@ from torchship._torchscript import Scripted, on_cpu, write
 
 FORMAT = 1
 PREFIX = "extra/torchship/"
+ENGINES = PREFIX + "engines/"
 MANIFEST = PREFIX + "manifest.json"
 SAMPLES = PREFIX + "samples.safetensors"
 INTERMEDIATES = PREFIX + "intermediates.safetensors"
@@ -52,13 +53,63 @@ def write_archive(
             _copy(source, file, manifest, tensors)
 
 
+def read_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The manifest of an archive, as it stands there; empty where there is none."""
+    with zipfile.ZipFile(path) as source:
+        name = _folder(source) + MANIFEST
+        return json.loads(source.read(name)) if name in source.namelist() else {}
+
+
+def write_with_engines(
+    archive: str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    manifest: Mapping[str, Any],
+    files: Mapping[str, Path],
+) -> None:
+    """Write `archive` to `path` with other compiled engines: `files` by the record they go to.
+
+    Other records that `files` names are replaced. `manifest` is the whole one; its digests are
+    filled in here. The two paths may be the same. Whole or not at all.
+    """
+    target = Path(os.path.realpath(path))
+    check_target(target)
+    with zipfile.ZipFile(archive) as source, replacing(target) as out:
+        folder = _folder(source)
+        writer = _Writer(out, folder)
+        for info in source.infolist():
+            name = info.filename.removeprefix(folder)
+            if name != MANIFEST and name not in files and not name.startswith(ENGINES):
+                with source.open(info) as record:
+                    writer.add(name, record, info.file_size)
+        for name, file in files.items():
+            with open(file, "rb") as record:
+                writer.add(name, record, file.stat().st_size)
+        writer.add_bytes(MANIFEST, _text(manifest, writer.digests))
+        writer.finish()
+
+
+def extract(archive: str | os.PathLike[str], name: str, folder: Path) -> Path:
+    """A record of an archive as a file in `folder`."""
+    with zipfile.ZipFile(archive) as source:
+        target = folder / name.replace("/", "-")
+        with source.open(_folder(source) + name) as record, open(target, "wb") as file:
+            for chunk in _chunks(record):
+                file.write(chunk)
+    return target
+
+
+def _folder(source: zipfile.ZipFile) -> str:
+    """The one folder that all records are in."""
+    return source.namelist()[0].partition("/")[0] + "/"
+
+
 def _copy(
     source: zipfile.ZipFile,
     file: BinaryIO,
     manifest: Mapping[str, Any],
     tensors: Mapping[str, Mapping[str, Tensor]],
 ) -> None:
-    folder = source.namelist()[0].partition("/")[0] + "/"
+    folder = _folder(source)
     archive = _Writer(file, folder)
     for info in source.infolist():
         name = info.filename.removeprefix(folder)
@@ -78,6 +129,7 @@ def _text(manifest: Mapping[str, Any], digests: Mapping[str, str]) -> bytes:
         "torch": str(torch.__version__),
         "python": platform.python_version(),
     }
+    # The producer of an archive that gets engines stays whoever traced it.
     parts = {"methods": [], "findings": [], "samples": [], "engines": [], "metadata": {}}
     whole = {
         "format": FORMAT,

@@ -61,9 +61,15 @@ struct FakeFile final : ModelFile {
   std::unique_ptr<const Engine> load(const ModelInfo&, const LoadOptions&) const override {
     return std::make_unique<const FakeEngine>(stateful, results);
   }
+  const std::vector<CompiledRecord>& compiled() const override { return engines; }
+  std::unique_ptr<const CompiledLibrary> load_compiled(const CompiledRecord&,
+                                                       std::size_t) const override {
+    throw EngineError("there is none");
+  }
   std::vector<Finding> lint(const ModelInfo&, const LintOptions&) const override { return {}; }
   AuditReport audit() const override { return {}; }
 
+  std::vector<CompiledRecord> engines;
   std::vector<Sample> held;
   std::optional<Intermediates> recorded;
   std::vector<Intermediate> results;

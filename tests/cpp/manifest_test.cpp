@@ -55,7 +55,18 @@ const std::string kFull = R"({
     "output": {"kind": "tensor", "ref": "out"}}],
   "intermediates": {"sample": 0, "values": [
     {"node": 5, "output": 0, "operator": "aten::add", "ref": "part"}]},
-  "engines": [{"id": "cpu", "record": "engines/cpu.pt2", "target": {"isa": "x86-64-v3"}}],
+  "engines": [{
+    "id": "cpu", "record": "engines/cpu.pt2", "checked": true, "ratio": 0.25, "copied": [1],
+    "settings": {"name": "freezing"},
+    "target": {"device": "cpu", "arch": "x86_64", "isa": "x86-64-v3", "torch": "2.13.0",
+               "threads": "1"},
+    "method": {
+      "name": "forward",
+      "inputs": [{"name": "x", "kind": "tensor", "dtype": "float32", "shape": ["batch", 3]}],
+      "output": {"kind": "list", "items": [
+        {"kind": "tensor", "dtype": "float32", "shape": [null]},
+        {"kind": "tensor", "dtype": "float32", "shape": [null]}]},
+      "dimensions": [{"name": "batch", "min": 2, "max": null, "multiple_of": 1, "tried": []}]}}],
   "metadata": {"author": "Ada"},
   "records": {"engines/cpu.pt2": "@"}
 })";
@@ -96,7 +107,16 @@ TEST(ManifestTest, EverythingIsRead) {
   EXPECT_EQ(manifest.findings.at(0).line, 3);
   EXPECT_EQ(manifest.samples.at(0).inputs.size(), 7u);
   EXPECT_EQ(manifest.intermediates->values.at(0).operator_name, "aten::add");
-  EXPECT_EQ(manifest.engines.at(0).target.at("isa"), "x86-64-v3");
+  const CompiledRecord& engine = manifest.engines.at(0);
+  EXPECT_EQ(engine.info.id, "cpu");
+  EXPECT_EQ(engine.info.method, "forward");
+  EXPECT_EQ(engine.info.target.at("isa"), "x86-64-v3");
+  EXPECT_EQ(engine.info.settings.at("name"), "freezing");
+  EXPECT_TRUE(engine.info.checked);
+  EXPECT_EQ(engine.info.ratio, 0.25);
+  EXPECT_EQ(engine.record, "engines/cpu.pt2");
+  EXPECT_EQ(engine.copied, std::vector<std::size_t>{1});
+  EXPECT_EQ(engine.method.inputs.at(0).shape->at(0).symbol, 0);
   EXPECT_EQ(manifest.metadata.at("author"), "Ada");
   EXPECT_EQ(manifest.records.at("engines/cpu.pt2"), kDigest);
 }
@@ -204,8 +224,18 @@ INSTANTIATE_TEST_SUITE_P(
                 "intermediates.values[0].node: expected an integer of at least 0, got -5"},
         Refusal{"\"record\": \"engines/cpu.pt2\"", "\"record\": \"other\"",
                 "engines[0].record: expected one of the records, got 'other'"},
-        Refusal{"{\"isa\": \"x86-64-v3\"}", "{\"isa\": 3}",
+        Refusal{"\"isa\": \"x86-64-v3\"", "\"isa\": 3",
                 "engines[0].target.isa: expected a string, got 3"},
+        Refusal{"\"copied\": [1]", "\"copied\": [2]",
+                "engines[0].copied[0]: there is no such result"},
+        Refusal{"\"threads\": \"1\"", "\"cores\": \"1\"",
+                "engines[0].target: key 'threads' is missing"},
+        Refusal{"\"id\": \"cpu\"", "\"id\": \"auto\"",
+                "engines[0].id: the word has a meaning of its own"},
+        Refusal{R"("output": {"kind": "list", "items": [
+        {"kind": "tensor", "dtype": "float32", "shape": [null]},)",
+                R"("output": {"kind": "list", "items": [{"kind": "any"},)",
+                "engines[0].method: says nothing of a value"},
         Refusal{"aaaa\"", "aaaA\"",
                 "records['engines/cpu.pt2']: expected a SHA-256 of 64 lower-case hex digits"},
         Refusal{"\"records\": {", "\"records\": {\"extra/torchship/manifest.json\": \"\", ",

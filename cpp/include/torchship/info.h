@@ -120,7 +120,12 @@ struct SampleInfo {
 /// A compiled engine inside the archive.
 struct EngineInfo {
   std::string id;
+  std::string method;                         ///< What it runs.
   std::map<std::string, std::string> target;  ///< "isa": "x86-64-v3", "device": "cpu", ...
+  /// Whether it gave the samples' results where it was compiled; what could not run there was not.
+  bool checked = false;
+  std::optional<double> ratio;                ///< Of its time to the interpreter's, measured there.
+  std::map<std::string, std::string> settings;  ///< Of the compiler: "freezing": "true", ...
 };
 
 /// What an archive says about itself.

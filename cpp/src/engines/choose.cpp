@@ -1,42 +1,178 @@
 #include "engines/choose.h"
 
+#include <algorithm>
+#include <cstdio>
+#include <functional>
+#include <thread>
+
 #include <torchship/error.h>
+
+#include "check.h"
+#include "compiled/accept.h"
+#include "compiled/engine.h"
+#include "compiled/target.h"
 
 namespace torchship {
 namespace {
 
 constexpr const char* kInterpreter = "interpreter";
+constexpr const char* kCompiled = "compiled";
 
-std::string names_of(const ModelInfo& info) {
-  std::string names = "\"auto\" and \"interpreter\"";
-  for (const EngineInfo& engine : info.engines) names += ", \"" + engine.id + "\"";
-  return names;
+/// Code that waits for a place is a call that waits: as many as there are cores run at once.
+std::size_t concurrent_calls(const LoadOptions& options) {
+  const unsigned cores = std::max(std::thread::hardware_concurrency(), 1U);
+  return options.max_concurrent_calls > 0
+             ? static_cast<std::size_t>(options.max_concurrent_calls)
+             : std::clamp(cores, 1U, 64U);
 }
+
+/// Whether an engine with these inputs leaves nothing for another one.
+bool is_covered(const CompiledRecord& record, const std::vector<CompiledMethod>& by) {
+  return std::any_of(by.begin(), by.end(), [&](const CompiledMethod& other) {
+    return other.record.method.name == record.method.name &&
+           covers(other.record.method, record.method);
+  });
+}
+
+std::size_t count_symbols(const CompiledRecord& record) { return record.method.dimensions.size(); }
+
+/// Code for fixed sizes before code for many, newer instructions before older, then the faster.
+bool is_before(const CompiledRecord& a, const CompiledRecord& b) {
+  const auto rank = [](const CompiledRecord& record) {
+    const auto level = record.info.target.find("isa");
+    return level == record.info.target.end() ? std::string() : level->second;
+  };
+  if (count_symbols(a) != count_symbols(b)) return count_symbols(a) < count_symbols(b);
+  // "native" is after no level: it was made for this very CPU.
+  const std::string level_a = rank(a), level_b = rank(b);
+  if (level_a != level_b) return level_a == "native" || (level_b != "native" && level_a > level_b);
+  return a.info.ratio.value_or(1) < b.info.ratio.value_or(1);
+}
+
+/// Picks among a file's compiled engines and loads them.
+class Selection {
+ public:
+  Selection(const ModelFile& file, const ModelInfo& info, const LoadOptions& options)
+      : file_(file), info_(info), options_(options) {}
+
+  ChosenEngine make() {
+    if (options_.engine == kInterpreter) return interpreter("it was asked for");
+    if (wants_any() && options_.engine == "auto" && !options_.optimize) {
+      return interpreter("without optimize, operators run as they were recorded");
+    }
+    require_known_name();
+    std::vector<const CompiledRecord*> candidates;
+    for (const CompiledRecord& record : file_.compiled()) candidates.push_back(&record);
+    std::stable_sort(candidates.begin(), candidates.end(),
+                     [](const auto* a, const auto* b) { return is_before(*a, *b); });
+    for (const CompiledRecord* record : candidates) consider(*record);
+    if (!methods_.empty()) return compiled();
+    if (options_.engine != "auto") refuse();
+    return interpreter(candidates.empty() ? "the archive holds no compiled engine"
+                                          : "none of the archive's engines can be used here");
+  }
+
+ private:
+  bool wants_any() const { return options_.engine == "auto" || options_.engine == kCompiled; }
+
+  void require_known_name() const {
+    if (wants_any()) return;
+    std::string names = "\"auto\", \"interpreter\"";
+    if (!info_.engines.empty()) names += ", \"compiled\"";
+    for (const EngineInfo& engine : info_.engines) {
+      if (engine.id == options_.engine) return;
+      names += ", \"" + engine.id + "\"";
+    }
+    throw EngineError(info_.path.string() + ": has no engine '" + options_.engine + "'",
+                      "there are " + names);
+  }
+
+  void consider(const CompiledRecord& record) {
+    if (!wants_any() && record.info.id != options_.engine) return;
+    if (is_covered(record, methods_)) {
+      return pass_over(record, "another engine does what it does");
+    }
+    if (const std::string reason = misfit(record.info, options_); !reason.empty()) {
+      return pass_over(record, reason);
+    }
+    try {
+      const CompiledMethod method{record, file_.load_compiled(record, concurrent_calls(options_))};
+      const std::string reason = record.info.checked ? "" : failure(method);
+      if (!reason.empty()) return pass_over(record, reason);
+      methods_.push_back(method);
+    } catch (const EngineError& error) {
+      pass_over(record, error.message());
+    }
+  }
+
+  /// What an engine that could not prove itself where it was compiled does wrong here.
+  std::string failure(const CompiledMethod& method) const {
+    const bool has_sample =
+        std::any_of(info_.samples.begin(), info_.samples.end(), [&](const SampleInfo& sample) {
+          return sample.method == method.record.method.name;
+        });
+    if (!has_sample) return "it was never checked, and there is no sample to check it with";
+    const auto engine = make_compiled({method}, load_interpreter(), info_, options_.validate);
+    const CheckReport report = check_model(file_, info_, options_, *engine);
+    return report.passed() ? "" : "its results are not the samples': " + first_failure(report);
+  }
+
+  std::function<std::unique_ptr<const Engine>()> load_interpreter() const {
+    return [&file = file_, &info = info_, &options = options_] { return file.load(info, options); };
+  }
+
+  void pass_over(const CompiledRecord& record, const std::string& reason) {
+    passed_over_.push_back({.engine = record.info.id, .reason = reason});
+  }
+
+  ChosenEngine interpreter(const std::string& reason) {
+    EngineChoice choice{.name = kInterpreter, .reason = reason, .passed_over = passed_over_};
+    if (passed_over_.empty()) {
+      for (const EngineInfo& engine : info_.engines) {
+        choice.passed_over.push_back({.engine = engine.id, .reason = reason});
+      }
+    }
+    return {std::move(choice), file_.load(info_, options_)};
+  }
+
+  ChosenEngine compiled() {
+    std::string reason;
+    for (const CompiledMethod& method : methods_) {
+      const EngineInfo& info = method.record.info;
+      reason += (reason.empty() ? "" : ", ") + info.id;
+      if (!info.ratio) continue;
+      char text[64];
+      std::snprintf(text, sizeof(text), " (%.2g of the interpreter's time where it was compiled)",
+                    *info.ratio);
+      reason += text;
+    }
+    return {{.name = kCompiled, .reason = "it fits this process: " + reason,
+             .passed_over = passed_over_},
+            make_compiled(std::move(methods_), load_interpreter(), info_, options_.validate)};
+  }
+
+  [[noreturn]] void refuse() const {
+    std::string reasons;
+    for (const PassedOver& passed : passed_over_) {
+      reasons += (reasons.empty() ? "" : "; ") + passed.engine + ": " + passed.reason;
+    }
+    throw EngineError(info_.path.string() + ": the engine '" + options_.engine +
+                          "' cannot be used: " +
+                          (reasons.empty() ? "the archive holds no compiled engine" : reasons),
+                      "engine=\"auto\" takes one that can");
+  }
+
+  const ModelFile& file_;
+  const ModelInfo& info_;
+  const LoadOptions& options_;
+  std::vector<CompiledMethod> methods_;
+  std::vector<PassedOver> passed_over_;
+};
 
 }  // namespace
 
-EngineChoice choose_engine(const ModelInfo& info, const LoadOptions& options) {
-  EngineChoice choice{.name = kInterpreter, .reason = {}, .passed_over = {}};
-  if (options.engine == kInterpreter) {
-    choice.reason = "it was asked for";
-    return choice;
-  }
-  const std::string no_compiled = "this version of torchship runs no compiled engines";
-  for (const EngineInfo& engine : info.engines) {
-    if (options.engine == engine.id) {
-      throw EngineError(info.path.string() + ": the engine '" + engine.id + "' cannot be used: " +
-                            no_compiled,
-                        "engine=\"auto\" takes one that can");
-    }
-    choice.passed_over.push_back({.engine = engine.id, .reason = no_compiled});
-  }
-  if (options.engine != "auto") {
-    throw EngineError(info.path.string() + ": has no engine '" + options.engine + "'",
-                      "there are " + names_of(info));
-  }
-  choice.reason = info.engines.empty() ? "the archive holds no compiled engine"
-                                       : "none of the archive's engines can be used here";
-  return choice;
+ChosenEngine load_engine(const ModelFile& file, const ModelInfo& info, const LoadOptions& options) {
+  return Selection(file, info, options).make();
 }
 
 }  // namespace torchship

@@ -21,7 +21,9 @@ class Engine {
  public:
   virtual ~Engine() = default;
 
-  /// Runs a method on inputs that bind_inputs() accepted. Throws EngineError.
+  /// Runs a method on inputs that bind_inputs() accepted. Here and below they are compared with
+  /// the method's promises first, unless the model was loaded without `validate`: throws
+  /// SignatureError then, and EngineError when the method fails.
   virtual Value run(const MethodInfo& method, const BoundInputs& inputs) const = 0;
 
   /// The result of every operator of one call, as far as it gives a tensor, as it was right after

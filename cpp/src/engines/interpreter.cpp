@@ -26,6 +26,7 @@
 #include "graphs/profile.h"
 #include "graphs/stages.h"
 #include "kernels/kernels.h"
+#include "promises.h"
 #include "torchscript/convert.h"
 #include "torchscript/message.h"
 
@@ -45,6 +46,7 @@ class Interpreter final : public Engine {
       : module_(std::move(module)),
         device_(options.device),
         retarget_(options.retarget ? std::optional(options.device) : std::nullopt),
+        validate_(options.validate),
         name_(info.path.string()) {
     for (const MethodInfo& method : info.methods) {
       add_method(method.name);
@@ -74,6 +76,7 @@ class Interpreter final : public Engine {
   }
 
   Value run(const MethodInfo& method, const BoundInputs& inputs) const override {
+    validate(method, inputs);
     const Turn turn = wait_for_turn(method.name);
     return guarded(method, inputs, [&] {
       const Program& program = programs_.at(method.name).here();
@@ -87,6 +90,7 @@ class Interpreter final : public Engine {
 
   std::vector<Intermediate> intermediates(const MethodInfo& method,
                                           const BoundInputs& inputs) const override {
+    validate(method, inputs);
     const Turn turn = wait_for_turn(method.name);
     return guarded(method, inputs, [&] {
       Recording recording(recorded_.at(method.name));
@@ -96,6 +100,7 @@ class Interpreter final : public Engine {
 
   Graph graph(Stage stage, const MethodInfo& method, const std::optional<BoundInputs>& inputs,
               bool profile) const override {
+    if (inputs) validate(method, *inputs);
     const Turn turn = wait_for_turn(method.name);
     Graph graph = guarded(method, inputs.value_or(BoundInputs()), [&] {
       jit::Function& function = module_.get_method(method.name).function();
@@ -128,6 +133,10 @@ class Interpreter final : public Engine {
     std::unique_lock<std::shared_mutex> alone;
     std::shared_lock<std::shared_mutex> beside_readers;
   };
+
+  void validate(const MethodInfo& method, const BoundInputs& inputs) const {
+    if (validate_) require_promises(name_, method, inputs);
+  }
 
   /// A method that changes the model's state runs alone; those that only read it, beside each other.
   Turn wait_for_turn(const std::string& method) const {
@@ -326,6 +335,7 @@ class Interpreter final : public Engine {
   jit::Module module_;
   at::Device device_;
   std::optional<at::Device> retarget_;  ///< Takes the place of other devices that the code names.
+  bool validate_;
   std::string name_;
   std::unordered_map<std::string, Recorded> recorded_;
   std::vector<Recorded> before_;

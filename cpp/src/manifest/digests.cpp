@@ -66,6 +66,11 @@ void verify_digests(const ZipReader& zip, const std::string& folder, const Manif
   });
 }
 
+void require_digest(const ZipReader& zip, const ZipEntry& entry, const std::string& digest) {
+  if (digest_of(zip, entry, zip.file().bytes()) == digest) return;
+  refuse(zip, entry.name, "is damaged: its SHA-256 is not the one in the manifest");
+}
+
 void verify_sums(const ZipReader& zip) {
   const std::span<const char> file = zip.file().bytes();
   each_by_size(sizes_of(zip), kSumsAThread, [&](std::size_t index) {

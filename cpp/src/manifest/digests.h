@@ -16,7 +16,10 @@ void require_listed(const ZipReader& zip, const std::string& folder, const Manif
 /// threads.
 void verify_digests(const ZipReader& zip, const std::string& folder, const Manifest& manifest);
 
-/// The same by the checksums of the zip file itself, for all records.
+/// Compares one record with the SHA-256 that it must have. Throws ArchiveError.
+void require_digest(const ZipReader& zip, const ZipEntry& entry, const std::string& digest);
+
+/// Compares every record with its checksum in the zip file itself.
 void verify_sums(const ZipReader& zip);
 
 }  // namespace torchship

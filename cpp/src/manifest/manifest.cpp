@@ -14,6 +14,9 @@ namespace {
 
 constexpr std::int64_t kFormat = 1;
 
+/// What LoadOptions::engine may be besides an id.
+const std::set<std::string> kEngineWords = {"", "auto", "interpreter", "compiled", "planned"};
+
 std::int64_t parse_format(const Field& field, const std::string& place) {
   const std::int64_t format = field.integer();
   if (format != kFormat) {
@@ -89,11 +92,50 @@ std::map<std::string, std::string> parse_records(const Field& field) {
   return records;
 }
 
-EngineInfo parse_engine(const Field& field, const Manifest& manifest) {
-  if (!manifest.records.contains(field["record"].string())) {
+/// How many tensors there are in a spec.
+std::size_t count_tensors(const ValueSpec& spec) {
+  std::size_t count = spec.kind == Kind::tensor ? 1 : 0;
+  for (const ValueSpec& member : spec.members.value_or(std::vector<ValueSpec>())) {
+    count += count_tensors(member);
+  }
+  return count;
+}
+
+/// A compiled engine takes and gives values that are known to the last leaf.
+void require_known(const ValueSpec& spec, const Field& field) {
+  if (spec.kind == Kind::any) field.refuse("says nothing of a value");
+  const bool is_plain = spec.kind != Kind::tensor && !spec.members;
+  if (is_plain && !spec.constant) field.refuse("leaves open a value that the engine has fixed");
+  for (const ValueSpec& member : spec.members.value_or(std::vector<ValueSpec>())) {
+    require_known(member, field);
+  }
+}
+
+CompiledRecord parse_engine(const Field& field, const Manifest& manifest) {
+  CompiledRecord engine;
+  engine.record = field["record"].string();
+  if (!manifest.records.contains(engine.record)) {
     field["record"].expected("one of the records");
   }
-  return {.id = field["id"].string(), .target = parse_strings(field["target"])};
+  engine.method = parse_method(field["method"]);
+  for (const ValueSpec& input : engine.method.inputs) require_known(input, field["method"]);
+  require_known(engine.method.output, field["method"]);
+  engine.info = {.id = field["id"].string(),
+                 .method = engine.method.name,
+                 .target = parse_strings(field["target"]),
+                 .checked = field["checked"].boolean(),
+                 .ratio = std::nullopt,
+                 .settings = parse_strings(field["settings"])};
+  for (const char* key : {"device", "arch", "isa", "torch", "threads"}) {
+    field["target"][key].string();
+  }
+  if (const Field ratio = field["ratio"]; !ratio.is_null()) engine.info.ratio = ratio.number();
+  const std::size_t results = count_tensors(engine.method.output);
+  for (const Field& index : field["copied"].items()) {
+    engine.copied.push_back(static_cast<std::size_t>(index.integer(0)));
+    if (engine.copied.back() >= results) index.refuse("there is no such result");
+  }
+  return engine;
 }
 
 }  // namespace
@@ -124,7 +166,9 @@ Manifest parse_manifest(std::string_view text, const std::string& place) {
   std::set<std::string> ids;
   for (const Field& engine : root["engines"].items()) {
     manifest.engines.push_back(parse_engine(engine, manifest));
-    if (!ids.insert(manifest.engines.back().id).second) engine.refuse("the id occurs twice");
+    const std::string& id = manifest.engines.back().info.id;
+    if (kEngineWords.contains(id)) engine["id"].refuse("the word has a meaning of its own");
+    if (!ids.insert(id).second) engine.refuse("the id occurs twice");
   }
   return manifest;
 }

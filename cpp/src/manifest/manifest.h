@@ -11,6 +11,8 @@
 #include <torchship/info.h>
 #include <torchship/value.h>
 
+#include "compiled/record.h"
+
 namespace torchship {
 
 constexpr std::string_view kManifestRecord = "extra/torchship/manifest.json";
@@ -55,7 +57,7 @@ struct Manifest {
   std::vector<Finding> findings;
   std::vector<ManifestSample> samples;
   std::optional<ManifestIntermediates> intermediates;
-  std::vector<EngineInfo> engines;
+  std::vector<CompiledRecord> engines;
   std::map<std::string, std::string> metadata;
   std::map<std::string, std::string> records;  ///< Name without the folder -> SHA-256.
 };

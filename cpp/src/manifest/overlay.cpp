@@ -154,6 +154,19 @@ void check_samples(const Manifest& manifest, const ModelInfo& info, const Place&
   }
 }
 
+void check_engines(const Manifest& manifest, const ModelInfo& info, const Place& root) {
+  for (std::size_t i = 0; i < manifest.engines.size(); ++i) {
+    const MethodInfo& taken = manifest.engines[i].method;
+    const Place place{&root, "engines[" + std::to_string(i) + "].method"};
+    const MethodInfo* method = info.find(taken.name);
+    if (method == nullptr) contradict(place, "there is no method " + quote(taken.name));
+    if (taken.inputs.size() != method->inputs.size()) {
+      contradict(place, "takes " + std::to_string(taken.inputs.size()) +
+                            " inputs, but the method is " + to_string(*method));
+    }
+  }
+}
+
 }  // namespace
 
 void overlay(const Manifest& manifest, const std::string& place, ModelInfo& info) {
@@ -183,7 +196,8 @@ void overlay(const Manifest& manifest, const std::string& place, ModelInfo& info
   info.findings = manifest.findings;
   for (const ManifestSample& sample : manifest.samples) info.samples.push_back(sample.info);
   info.has_intermediates = manifest.intermediates.has_value();
-  info.engines = manifest.engines;
+  check_engines(manifest, info, root);
+  for (const CompiledRecord& engine : manifest.engines) info.engines.push_back(engine.info);
   info.metadata = manifest.metadata;
 }
 

@@ -3,6 +3,7 @@
 #include <torchship/error.h>
 
 #include "audit/audit.h"
+#include "compiled/package.h"
 #include "engines/interpreter.h"
 #include "files/safetensors.h"
 #include "lint/lint_torchscript.h"
@@ -120,6 +121,24 @@ std::unique_ptr<const Engine> TorchScriptFile::load(const ModelInfo& info,
                                                     const LoadOptions& options) const {
   guard_torchscript(*this);
   return make_interpreter(load_module(*this, info.format_version, options.device), info, options);
+}
+
+const std::vector<CompiledRecord>& TorchScriptFile::compiled() const {
+  static const std::vector<CompiledRecord> kNone;
+  return manifest_ ? manifest_->engines : kNone;
+}
+
+std::unique_ptr<const CompiledLibrary> TorchScriptFile::load_compiled(
+    const CompiledRecord& engine, std::size_t concurrent_calls) const {
+  const ZipEntry* entry = find(engine.record);
+  if (entry == nullptr) throw ArchiveError(place(engine.record) + ": the record is missing");
+  const std::string& digest = manifest_->records.at(engine.record);
+  const Package package(nested_file(zip_, *entry));
+  return load_library({.key = digest,
+                       .library = package.library(),
+                       .extern_kernels = package.extern_kernels(),
+                       .verify = [&] { require_digest(zip_, *entry, digest); }},
+                      concurrent_calls);
 }
 
 std::vector<Finding> TorchScriptFile::lint(const ModelInfo& info,

@@ -28,6 +28,9 @@ class TorchScriptFile final : public ModelFile {
   std::optional<Intermediates> intermediates(const ModelInfo& info) const override;
   std::unique_ptr<const Engine> load(const ModelInfo& info,
                                      const LoadOptions& options) const override;
+  const std::vector<CompiledRecord>& compiled() const override;
+  std::unique_ptr<const CompiledLibrary> load_compiled(const CompiledRecord& engine,
+                                                       std::size_t concurrent_calls) const override;
   std::vector<Finding> lint(const ModelInfo& info, const LintOptions& options) const override;
   AuditReport audit() const override;
 

@@ -291,6 +291,21 @@ def _sample(
     }
 
 
+def sample_json(
+    method: str, inputs: Sequence[Any], result: Any, prefix: str
+) -> tuple[Json, dict[str, Tensor]]:
+    """A synthetic sample of any method, and the tensors that it refers to."""
+    tensors, structure = flatten(list(inputs), f"inputs of {method}")
+    made, made_structure = flatten(result, f"the result of {method}")
+    sample = {
+        "method": method,
+        "origin": "synthetic",
+        "inputs": [_value(each, f"{prefix}/in") for each in structure.items],
+        "output": _value(made_structure, f"{prefix}/out"),
+    }
+    return sample, dict(_stored(f"{prefix}/in", tensors)) | dict(_stored(f"{prefix}/out", made))
+
+
 def _stored(prefix: str, tensors: Sequence[Tensor]) -> Iterator[tuple[str, Tensor]]:
     for i, tensor in enumerate(tensors):
         # A clone: no two tensors of the file may share memory.

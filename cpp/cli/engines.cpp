@@ -1,0 +1,39 @@
+#include "engines.h"
+
+#include <torchship/error.h>
+#include <torchship/info.h>
+
+#include "printable.h"
+
+namespace torchship::cli {
+
+EveryEngine usable_engines(const Source& archive, const LoadOptions& load) {
+  if (load.engine != "all") return {.names = {load.engine}, .passed_over = {}};
+  std::vector<std::string> names;
+  for (const EngineInfo& engine : read_info(archive).engines) names.push_back(engine.id);
+  if (names.empty()) return {.names = {"interpreter"}, .passed_over = {}};
+  names.emplace_back("interpreter");
+  EveryEngine every;
+  for (const std::string& name : names) {
+    LoadOptions options = load;
+    options.engine = name;
+    try {
+      const Model model(archive, options);
+      every.names.push_back(name);
+    } catch (const EngineError& error) {
+      every.passed_over.push_back({.engine = name, .reason = error.message()});
+    }
+  }
+  if (every.names.empty()) throw EngineError(every.passed_over.front().reason);
+  return every;
+}
+
+std::string describe(const std::vector<PassedOver>& passed_over) {
+  std::string text;
+  for (const PassedOver& passed : passed_over) {
+    text += printable(passed.engine + " was passed over: " + passed.reason) + "\n";
+  }
+  return text;
+}
+
+}  // namespace torchship::cli

@@ -1,0 +1,106 @@
+#include "aotinductor/package_file.h"
+
+#include <set>
+
+#include <torchship/error.h>
+
+#include "aotinductor/call_spec.h"
+#include "archive/sha256.h"
+#include "audit/audit.h"
+#include "compiled/package.h"
+#include "manifest/digests.h"
+
+namespace torchship {
+namespace {
+
+constexpr std::string_view kFolder = "data/aotinductor/";
+
+/// The models of a package, which are folders in it.
+std::set<std::string> models_of(const ZipReader& zip) {
+  std::set<std::string> models;
+  for (const ZipEntry& entry : zip.entries()) {
+    const std::size_t at = entry.name.find(kFolder);
+    if (at == std::string::npos) continue;
+    const std::size_t start = at + kFolder.size(), end = entry.name.find('/', start);
+    if (end != std::string::npos) models.insert(entry.name.substr(start, end - start));
+  }
+  return models;
+}
+
+/// What the compiler noted of its machine, in our words.
+std::map<std::string, std::string> target_of(const Package& package) {
+  const auto noted = [&](const char* key) {
+    const auto found = package.metadata().find(key);
+    return found == package.metadata().end() ? std::string() : found->second;
+  };
+  std::map<std::string, std::string> target;
+  target["device"] = noted("AOTI_DEVICE_KEY").empty() ? "cpu" : noted("AOTI_DEVICE_KEY");
+  if (const std::string machine = noted("AOTI_MACHINE"); !machine.empty()) target["arch"] = machine;
+  const std::string isa = noted("AOTI_CPU_ISA");
+  if (isa.starts_with("AVX512")) target["isa"] = "x86-64-v4";
+  if (isa.starts_with("AVX2")) target["isa"] = "x86-64-v3";
+  return target;
+}
+
+}  // namespace
+
+PackageFile::PackageFile(std::shared_ptr<const File> file) : file_(file), zip_(std::move(file)) {
+  info_.path = zip_.file().path();
+  info_.format = "aotinductor";
+  info_.file_size = static_cast<std::int64_t>(size());
+  for (const std::string& model : models_of(zip_)) add_model(model);
+  if (info_.find("forward") != nullptr) {
+    info_.default_method = "forward";
+  } else if (info_.methods.size() == 1) {
+    info_.default_method = info_.methods.front().name;
+  }
+}
+
+void PackageFile::add_model(const std::string& model) {
+  const Package package(file_, model);
+  CallSpec spec = find_call_spec(package.library(), name());
+  MethodInfo method;
+  method.name = model == "model" ? "forward" : model;
+  method.inputs = std::move(spec.inputs);
+  method.output = std::move(spec.output);
+  add_checked_sizes(package.source(), method);
+  CompiledRecord record;
+  record.info = {.id = model, .method = method.name, .target = target_of(package),
+                 .checked = true, .ratio = std::nullopt, .settings = {}};
+  record.record = model;
+  record.method = method;
+  info_.engines.push_back(record.info);
+  info_.methods.push_back(std::move(method));
+  for (const auto& [key, value] : package.metadata()) info_.metadata[key] = value;
+  compiled_.push_back(std::move(record));
+}
+
+void PackageFile::verify(bool) const { verify_sums(zip_); }
+
+std::unique_ptr<const Engine> PackageFile::load(const ModelInfo&, const LoadOptions&) const {
+  throw EngineError(name() + ": is compiled code alone, which no interpreter can run",
+                    "its inputs must be of the dtypes and sizes that it was compiled for, and the "
+                    "engine must fit this machine: engine=\"compiled\" says why it does not");
+}
+
+std::unique_ptr<const CompiledLibrary> PackageFile::load_compiled(
+    const CompiledRecord& engine, std::size_t concurrent_calls) const {
+  const Package package(file_, engine.record);
+  Sha256 sum;
+  sum.update(package.library());
+  sum.update(package.extern_kernels());
+  return load_library({.key = sum.finish(),
+                       .library = package.library(),
+                       .extern_kernels = package.extern_kernels(),
+                       .verify = [&] { verify_sums(zip_); }},
+                      concurrent_calls);
+}
+
+AuditReport PackageFile::audit() const {
+  AuditReport report;
+  audit_zip(zip_, report);
+  if (report.is_readable()) audit_records(zip_, {}, report);
+  return report;
+}
+
+}  // namespace torchship

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "archive/zip.h"
+#include "model_file.h"
+
+namespace torchship {
+
+/// The front end for packages that AOTInductor wrote by itself (.pt2): compiled code, and nothing
+/// that an interpreter could run.
+class PackageFile final : public ModelFile {
+ public:
+  /// Throws ArchiveError where the package holds no library, or does not say how it is called.
+  explicit PackageFile(std::shared_ptr<const File> file);
+
+  std::string name() const override { return zip_.file().path().string(); }
+  std::uint64_t size() const override { return zip_.file().size(); }
+  ModelInfo info() const override { return info_; }
+  void verify(bool digests) const override;
+  std::vector<Sample> samples(const ModelInfo&) const override { return {}; }
+  std::optional<Intermediates> intermediates(const ModelInfo&) const override { return {}; }
+  std::unique_ptr<const Engine> load(const ModelInfo& info,
+                                     const LoadOptions& options) const override;
+  const std::vector<CompiledRecord>& compiled() const override { return compiled_; }
+  std::unique_ptr<const CompiledLibrary> load_compiled(const CompiledRecord& engine,
+                                                       std::size_t concurrent_calls) const override;
+  std::vector<Finding> lint(const ModelInfo&, const LintOptions&) const override { return {}; }
+  AuditReport audit() const override;
+
+ private:
+  void add_model(const std::string& model);
+
+  std::shared_ptr<const File> file_;
+  ZipReader zip_;
+  ModelInfo info_;
+  std::vector<CompiledRecord> compiled_;
+};
+
+}  // namespace torchship

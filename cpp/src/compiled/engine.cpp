@@ -1,0 +1,126 @@
+#include "compiled/engine.h"
+
+#include <algorithm>
+#include <mutex>
+#include <string>
+
+#include <ATen/ops/clone.h>
+#include <ATen/ops/contiguous.h>
+#include <torchship/error.h>
+
+#include "compiled/accept.h"
+#include "engines/inputs.h"
+#include "promises.h"
+#include "torchscript/message.h"
+
+namespace torchship {
+namespace {
+
+bool is_simple(const at::Tensor& tensor) {
+  return tensor.is_cpu() && tensor.is_contiguous() && !tensor.is_conj() && !tensor.is_neg();
+}
+
+/// As compiled code reads it: on the CPU, its elements side by side.
+at::Tensor prepared(const at::Tensor& tensor) {
+  return is_simple(tensor) ? tensor : tensor.cpu().resolve_conj().resolve_neg().contiguous();
+}
+
+class CompiledEngine final : public Engine {
+ public:
+  CompiledEngine(std::vector<CompiledMethod> methods,
+                 std::function<std::unique_ptr<const Engine>()> load_interpreter,
+                 const ModelInfo& info, bool validate)
+      : methods_(std::move(methods)),
+        load_interpreter_(std::move(load_interpreter)),
+        name_(info.path.string()),
+        validate_(validate) {
+    covers_all_ = std::all_of(info.methods.begin(), info.methods.end(), [&](const MethodInfo& each) {
+      return std::any_of(methods_.begin(), methods_.end(), [&](const CompiledMethod& compiled) {
+        return compiled.record.method.name == each.name;
+      });
+    });
+  }
+
+  Value run(const MethodInfo& method, const BoundInputs& inputs) const override {
+    TensorList tensors;
+    for (const CompiledMethod& compiled : methods_) {
+      if (compiled.record.method.name != method.name) continue;
+      tensors.clear();
+      if (accept(compiled.record.method, inputs, tensors)) {
+        return run_compiled(compiled, method, inputs, tensors);
+      }
+    }
+    if (validate_) require_promises(name_, method, inputs);  // The file may have no interpreter to ask.
+    return interpreter().run(method, inputs);
+  }
+
+  std::vector<Intermediate> intermediates(const MethodInfo& method,
+                                          const BoundInputs& inputs) const override {
+    return interpreter().intermediates(method, inputs);
+  }
+
+  Graph graph(Stage stage, const MethodInfo& method, const std::optional<BoundInputs>& inputs,
+              bool profile) const override {
+    Graph graph = interpreter().graph(stage, method, inputs, profile);
+    for (const CompiledMethod& compiled : methods_) {
+      if (compiled.record.method.name != method.name) continue;
+      graph.notes.push_back("calls go to the compiled engine " + compiled.record.info.id +
+                            ", which does not show its operators: these are the interpreter's");
+    }
+    return graph;
+  }
+
+  bool keeps_state() const noexcept override {
+    try {
+      return !covers_all_ && interpreter().keeps_state();
+    } catch (...) {
+      return true;  // It cannot be loaded: calls will say so.
+    }
+  }
+
+ private:
+  Value run_compiled(const CompiledMethod& compiled, const MethodInfo& method,
+                     const BoundInputs& inputs, TensorList& tensors) const {
+    try {
+      const at::Device device = tensors.empty() ? at::Device(at::kCPU) : tensors.front().device();
+      for (at::Tensor& tensor : tensors) {
+        if (!is_simple(tensor)) tensor = prepared(tensor);
+      }
+      TensorList results = compiled.library->run(tensors);
+      for (const std::size_t index : compiled.record.copied) results[index] = results[index].clone();
+      if (!device.is_cpu()) {
+        for (at::Tensor& result : results) result = result.to(device);
+      }
+      return build_result(compiled.record.method.output, std::move(results));
+    } catch (const std::exception& error) {
+      throw EngineError(name_ + ": " + method.name + ": the compiled engine " +
+                            compiled.record.info.id + " failed: " + explain(error).text,
+                        "the inputs were " + describe_inputs(method, inputs));
+    }
+  }
+
+  const Engine& interpreter() const {
+    std::call_once(loaded_, [&] { interpreter_ = load_interpreter_(); });
+    return *interpreter_;
+  }
+
+  std::vector<CompiledMethod> methods_;
+  std::function<std::unique_ptr<const Engine>()> load_interpreter_;
+  std::string name_;
+  bool validate_;
+  bool covers_all_ = false;
+  mutable std::once_flag loaded_;
+  mutable std::unique_ptr<const Engine> interpreter_;
+};
+
+}  // namespace
+
+std::unique_ptr<const Engine> make_compiled(
+    std::vector<CompiledMethod> methods,
+    std::function<std::unique_ptr<const Engine>()> load_interpreter, const ModelInfo& info,
+    bool validate) {
+  return std::make_unique<const CompiledEngine>(std::move(methods), std::move(load_interpreter),
+                                                info, validate);
+}
+
+}  // namespace torchship

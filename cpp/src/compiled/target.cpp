@@ -1,0 +1,88 @@
+#include "compiled/target.h"
+
+#include <fstream>
+#include <sstream>
+
+#include <sys/utsname.h>
+
+#include <ATen/Parallel.h>
+
+#include "cpu.h"
+#include "libtorch_version.h"
+
+namespace torchship {
+namespace {
+
+std::string wanted(const EngineInfo& engine, const std::string& key) {
+  const auto found = engine.target.find(key);
+  return found == engine.target.end() ? std::string() : found->second;
+}
+
+std::string machine() {
+  struct utsname names = {};
+  return ::uname(&names) == 0 ? names.machine : std::string();
+}
+
+// Packages of other makers do not say all of this; what is not said is not asked.
+
+/// Features of an x86-64 processor as Linux lists them, between blanks; empty where it does not.
+std::string features() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("flags")) return line.substr(line.find(':') + 1) + " ";
+  }
+  return {};
+}
+
+std::string missing_feature(const std::string& wanted_features) {
+  const std::string here = features();
+  std::istringstream words(wanted_features);
+  for (std::string word; words >> word;) {
+    if (here.find(" " + word + " ") == std::string::npos) return word;
+  }
+  return {};
+}
+
+std::string cpu_misfit(const EngineInfo& engine) {
+  const std::string arch = wanted(engine, "arch"), here = machine();
+  if (!arch.empty() && arch != here) return "it is code for " + arch + ", and this is " + here;
+  const std::string level = wanted(engine, "isa");
+  if (level == "native") {
+    const std::string missing = missing_feature(wanted(engine, "features"));
+    return missing.empty() ? "" : "it was compiled for a CPU with " + missing + ", which this one lacks";
+  }
+  if (level.empty() || cpu_offers(level)) return {};
+  const std::string_view offered = cpu_level();
+  return "it needs a CPU of level " + level + ", and this one " +
+         (offered.empty() ? "has no such levels" : "is " + std::string(offered));
+}
+
+/// "2.13" for "2.13.0+cpu".
+std::string minor(const std::string& version) {
+  const std::size_t dot = version.find('.');
+  return version.substr(0, version.find_first_not_of("0123456789", dot + 1));
+}
+
+/// Faster than the interpreter on that many threads, even if that one loses nothing to them?
+std::string threads_misfit(const EngineInfo& engine, const LoadOptions& options) {
+  const int asked = options.threads > 0 ? options.threads : at::get_num_threads();
+  // Code for several threads takes as many as it is given.
+  if (wanted(engine, "threads") != "1" || engine.ratio.value_or(0) * asked <= 1) return {};
+  return "it was made for 1 thread, and the model has " + std::to_string(asked);
+}
+
+}  // namespace
+
+std::string misfit(const EngineInfo& engine, const LoadOptions& options) {
+  const std::string device = wanted(engine, "device"), asked = options.device.is_cpu() ? "cpu" : "cuda";
+  if (device != asked) return "it is for " + device + ", and the model is on " + options.device.str();
+  if (device == "cuda") return "this version of torchship runs compiled engines on the CPU only";
+  const std::string torch = wanted(engine, "torch"), here = running_libtorch();
+  if (!torch.empty() && minor(torch) != minor(here)) {
+    return "it was compiled with torch " + torch + ", and this process runs LibTorch " + here;
+  }
+  const std::string cpu = cpu_misfit(engine);
+  return cpu.empty() ? threads_misfit(engine, options) : cpu;
+}
+
+}  // namespace torchship

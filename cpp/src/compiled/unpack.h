@@ -1,0 +1,58 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "archive/descriptor.h"
+
+namespace torchship {
+
+// Note [Where compiled engines are unpacked]
+// The dynamic loader wants a file. First choice is the cache folder: one file for each engine, named by
+// its digest, written once under a lock and renamed into place, so that processes that load an
+// archive at the same time share one copy, on disk and in memory. What is found there is compared
+// with the archive byte by byte before it is used, and written anew where it differs. A folder or
+// file that others may write to is not used. Where there is no such folder (a system that is
+// read-only, or mounted without execution), the library goes to memory (memfd_create(2)), or else to a
+// temporary folder that is removed once it is loaded.
+
+/// Where engines are unpacked once: $TORCHSHIP_CACHE, else $XDG_CACHE_HOME/torchship, else
+/// $HOME/.cache/torchship; empty where none of these is set.
+std::filesystem::path cache_folder();
+
+/// A shared library that is to become a file.
+struct LibraryBytes {
+  std::string key;                  ///< Names it in the cache: different bytes, different keys.
+  std::string_view library;
+  std::string_view extern_kernels;  ///< A file beside it, .json, unless empty.
+  std::function<void()> verify;     ///< Called before bytes are first written; throws to refuse them.
+};
+
+/// Which kind of file.
+enum class UnpackPlace { cache, memory, temporary };
+
+/// A shared library in a file, until this is destroyed; one in the cache stays.
+class Unpacked {
+ public:
+  /// Throws EngineError where there is no such place, saying why.
+  static Unpacked to(UnpackPlace place, const LibraryBytes& bytes);
+  ~Unpacked();
+  Unpacked(Unpacked&&) noexcept;
+  Unpacked& operator=(Unpacked&&) = delete;
+
+  const std::filesystem::path& path() const noexcept { return path_; }
+
+  /// Removes what is not needed any more once the library is loaded.
+  void clean_up() noexcept;
+
+ private:
+  Unpacked(std::filesystem::path path, std::filesystem::path removed, Descriptor descriptor);
+
+  std::filesystem::path path_;
+  std::filesystem::path removed_;  ///< A folder to remove; empty for none.
+  Descriptor descriptor_;          ///< Of memory: the path is about it.
+};
+
+}  // namespace torchship

@@ -1,0 +1,1 @@
+"""Compiling: from a TorchScript archive to machine code inside the same archive."""

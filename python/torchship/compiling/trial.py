@@ -1,0 +1,162 @@
+"""Compiled engines beside the interpreter: whether they give the same, and how long they take."""
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from torchship._archive import ENGINES, SAMPLES, write_with_engines
+from torchship.cli import EXECUTABLE
+from torchship.compiling.settings import Settings
+from torchship.compiling.subject import Call, Json, Method, Subject
+from torchship.compiling.target import Target
+from torchship.errors import EngineError
+from torchship.tracing.manifest import sample_json
+
+MEASURED = "interpreter"
+
+
+@dataclass
+class Engine:
+    """A compiled engine, perhaps one of several of which the best is kept."""
+
+    id: str
+    target: Target
+    settings: Settings
+    method: Json  # as signature.method_spec has it
+    copied: list[int]
+    package: Path
+    checked: bool = False
+    problem: str = ""  # why it cannot be kept
+    seconds: float | None = None  # of a steady call, at the median
+    ratio: float | None = None  # to the interpreter's, taken in turn
+
+    def to_json(self, trials: Sequence["Engine"] = ()) -> Json:
+        """As the manifest has it, with the trials it was chosen from."""
+        return {
+            "id": self.id,
+            "record": f"{ENGINES}{self.id}.pt2",
+            "method": self.method,
+            "target": self.target.describe(),
+            "checked": self.checked,
+            "ratio": self.ratio,
+            "settings": self.settings.to_json(),
+            "copied": self.copied,
+            "trials": [each.trial_json() for each in trials],
+        }
+
+    def trial_json(self) -> Json:
+        return {
+            "settings": self.settings.name,
+            "seconds": self.seconds,
+            "ratio": self.ratio,
+            "problem": self.problem,
+        }
+
+
+@dataclass
+class Trial:
+    """An archive with engines in it that are to be tried; removed with the trial."""
+
+    subject: Subject
+    method: Method
+    call: Call
+    operator_libraries: tuple[str, ...] = ()
+    folder: tempfile.TemporaryDirectory = field(
+        default_factory=lambda: tempfile.TemporaryDirectory(prefix="torchship-trial-")
+    )
+
+    def run(self, engines: Sequence[Engine], threads: int, seconds: float) -> None:
+        """Check every engine, and measure those that are right in turn with the interpreter."""
+        runnable = [each for each in engines if each.target.runs_here() and not each.problem]
+        archive = Path(self.folder.name) / "trial.pt"
+        if not runnable:
+            return
+        self._write(archive, runnable)
+        for engine in runnable:
+            self._check(archive, engine, threads)
+        right = [each for each in runnable if each.checked]
+        if right:
+            self._write(archive, right)
+            self._measure(archive, right, threads, seconds)
+
+    def _write(self, archive: Path, engines: Sequence[Engine]) -> None:
+        """The archive's own samples of the method too, but first the call that is measured."""
+        sample, tensors = make_sample(self.subject, self.method, self.call, prefix="trial")
+        own = Path(self.folder.name) / "samples.safetensors"
+        save_file(self.subject.sample_tensors | tensors, own)
+        manifest = {
+            **self.subject.manifest,
+            "samples": [sample, *self._fitting_samples()],
+            "engines": [each.to_json() for each in engines],
+        }
+        manifest.pop("intermediates", None)  # they are of another sample's number
+        packages = {f"{ENGINES}{each.id}.pt2": each.package for each in engines}
+        write_with_engines(self.subject.path, archive, manifest, {**packages, SAMPLES: own})
+
+    def _fitting_samples(self) -> list[Json]:
+        return list(self.method.samples)
+
+    def _check(self, archive: Path, engine: Engine, threads: int) -> None:
+        try:
+            found = self._torchship("check", archive, "--engine", engine.id, "--threads", threads)
+        except EngineError as error:
+            engine.problem = error.message
+            return
+        report = found["engines"][0]
+        engine.checked = report["passed"]
+        if not engine.checked:
+            engine.problem = f"its results are wrong: {_first_problem(report)}"
+
+    def _measure(
+        self, archive: Path, engines: Sequence[Engine], threads: int, seconds: float
+    ) -> None:
+        found = self._torchship(
+            "bench", archive, "--engine", "all", "--method", self.method.name,
+            "--threads", threads, "--seconds", seconds,
+        )  # fmt: skip
+        times = {each["engine"]: each for each in found["engines"]}
+        for engine in engines:
+            engine.seconds = times[engine.id]["p50"]
+            engine.ratio = times[engine.id]["ratio"]
+
+    def _torchship(self, command: str, *arguments: Any) -> Json:
+        libraries = [part for path in self.operator_libraries for part in ("--op-library", path)]
+        done = subprocess.run(
+            [str(EXECUTABLE), command, *map(str, arguments), *libraries, "--json"],
+            capture_output=True,
+            text=True,
+        )
+        if not done.stdout:
+            lines = done.stderr.strip().splitlines()
+            message = lines[0].removeprefix("torchship: error: ") if lines else ""
+            # A process that crashed says nothing.
+            raise EngineError(message or f"it ended with status {done.returncode}")
+        return json.loads(done.stdout)
+
+
+def _first_problem(report: Json) -> str:
+    for sample in report["samples"]:
+        if sample["error"]:
+            return sample["error"]
+        for output in sample["outputs"]:
+            if not output["passed"]:
+                what = output["problem"] or f"absolute error {output['absolute']:.2g}"
+                return f"sample {sample['sample']}: {output['name']}: {what}"
+    return "unknown"
+
+
+def make_sample(
+    subject: Subject, method: Method, call: Call, prefix: str
+) -> tuple[Json, dict[str, Tensor]]:
+    """A call and what the archive's own code makes of it, as a sample."""
+    with torch.no_grad():
+        result = getattr(subject.module, method.name)(*call.inputs)
+    return sample_json(method.name, call.inputs, result, prefix)
