@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from torchship._load import check, lint, load
     from torchship._save import save
     from torchship._trace import trace
+    from torchship.bundling import Bundle, bundle
     from torchship.tracing.dimensions import Dim
     from torchship.tracing.findings import Finding, Report, TraceError
     from torchship.tracing.traced import Traced
 
 __all__ = [
     "ArchiveError",
+    "Bundle",
     "CheckReport",
     "DeviceError",
     "Dim",
@@ -49,6 +51,7 @@ __all__ = [
     "Traced",
     "ValueSpec",
     "__version__",
+    "bundle",
     "check",
     "info",
     "lint",
@@ -60,11 +63,13 @@ __all__ = [
 require_matching_torch(installed_torch(), TORCH_VERSION)
 
 _HOMES = {
+    "Bundle": "torchship.bundling",
     "Dim": "torchship.tracing.dimensions",
     "Finding": "torchship.tracing.findings",
     "Report": "torchship.tracing.findings",
     "TraceError": "torchship.tracing.findings",
     "Traced": "torchship.tracing.traced",
+    "bundle": "torchship.bundling",
     "check": "torchship._load",
     "lint": "torchship._load",
     "load": "torchship._load",

@@ -140,10 +140,10 @@ def test_stub_matches_module():
 
 def test_runs_in_a_root_without_python(archive, tmp_path):
     root = tmp_path / "root"
-    _bare_root.make_bare_root(root, cli.EXECUTABLE, [archive])
+    _bare_root.make_bare_root(root, archive)
     assert not [path for path in root.rglob("*") if "python" in path.name]
     done = _bare_root.run_in(
-        root, "/torchship", "run", "/model.pt", "-i", "input=[[1,1,1]]", "-o", "/answer.npy"
+        root, "/bin/torchship", "run", "/model.pt", "-i", "input=[[1,1,1]]", "-o", "/answer.npy"
     )
     if "Operation not permitted" in done.stderr:
         pytest.skip(f"the root may not be entered here: {done.stderr.strip()}")
