@@ -1,9 +1,9 @@
 #pragma once
 
-#include <string>
+#include <torchship/doctor.h>
 
 #include <nlohmann/json.hpp>
-#include <torchship/doctor.h>
+#include <string>
 
 namespace torchship::cli {
 

@@ -13,8 +13,9 @@ json optional(const std::optional<T>& value) {
 }
 
 json to_json(const Diagnosis::Cpu& cpu) {
-  return {{"model", cpu.model},     {"architecture", cpu.architecture}, {"level", cpu.level},
-          {"offered", cpu.offered}, {"asked", cpu.asked},               {"next_level", cpu.next_level},
+  return {{"model", cpu.model},    {"architecture", cpu.architecture},
+          {"level", cpu.level},    {"offered", cpu.offered},
+          {"asked", cpu.asked},    {"next_level", cpu.next_level},
           {"missing", cpu.missing}};
 }
 
@@ -28,15 +29,19 @@ json to_json(const Diagnosis::Threads& threads) {
 }
 
 json to_json(const Diagnosis::LibTorch& libtorch) {
-  return {{"version", libtorch.version},     {"built_with", libtorch.built_with},
-          {"path", libtorch.path.string()},  {"kernels", libtorch.kernels},
-          {"mkl", libtorch.mkl},             {"onednn", libtorch.onednn},
-          {"openmp", libtorch.openmp},       {"lapack", libtorch.lapack}};
+  return {{"version", libtorch.version},
+          {"built_with", libtorch.built_with},
+          {"path", libtorch.path.string()},
+          {"kernels", libtorch.kernels},
+          {"mkl", libtorch.mkl},
+          {"onednn", libtorch.onednn},
+          {"openmp", libtorch.openmp},
+          {"lapack", libtorch.lapack}};
 }
 
 json to_json(const Diagnosis::Cache& cache) {
-  return {{"path", cache.path.string()}, {"from", cache.from},
-          {"exists", cache.exists},      {"writable", cache.writable},
+  return {{"path", cache.path.string()},    {"from", cache.from},
+          {"exists", cache.exists},         {"writable", cache.writable},
           {"executable", cache.executable}, {"free", cache.free}};
 }
 
@@ -62,21 +67,22 @@ json to_json(const Diagnosis& found) {
   for (const auto& file : found.openmp) openmp.push_back(file.string());
   json remarks = json::array();
   for (const Remark& remark : found.remarks) remarks.push_back(to_json(remark));
-  return {{"torchship", version()},
-          {"passed", found.passed()},
-          {"cpu", to_json(found.cpu)},
-          {"threads", to_json(found.threads)},
-          {"libtorch", to_json(found.libtorch)},
-          {"cuda",
-           {{"devices", found.cuda.devices}, {"driver", found.cuda.driver}, {"why", found.cuda.why}}},
-          {"openmp", openmp},
-          {"cache", to_json(found.cache)},
-          {"memory",
-           {{"total", found.memory.total},
-            {"available", found.memory.available},
-            {"limit", optional(found.memory.limit)}}},
-          {"system", to_json(found.system)},
-          {"remarks", remarks}};
+  return {
+      {"torchship", version()},
+      {"passed", found.passed()},
+      {"cpu", to_json(found.cpu)},
+      {"threads", to_json(found.threads)},
+      {"libtorch", to_json(found.libtorch)},
+      {"cuda",
+       {{"devices", found.cuda.devices}, {"driver", found.cuda.driver}, {"why", found.cuda.why}}},
+      {"openmp", openmp},
+      {"cache", to_json(found.cache)},
+      {"memory",
+       {{"total", found.memory.total},
+        {"available", found.memory.available},
+        {"limit", optional(found.memory.limit)}}},
+      {"system", to_json(found.system)},
+      {"remarks", remarks}};
 }
 
 }  // namespace torchship::cli

@@ -1,6 +1,6 @@
-#include <cstdio>
-
 #include <torchship/version.h>
+
+#include <cstdio>
 
 #include "doctor.h"
 #include "printable.h"
@@ -34,7 +34,7 @@ std::string describe(const Diagnosis::Cpu& cpu) {
   std::string level = cpu.level;
   if (cpu.level != cpu.offered) level += " (lowered from " + cpu.offered + ")";
   std::string lacks;
-  if (!cpu.missing.empty()) lacks = cpu.next_level + " lacks " + joined(cpu.missing, " ");
+  if (!cpu.missing.empty()) lacks = cpu.next_level + " would need " + joined(cpu.missing, " ");
   return joined({cpu.model.empty() ? cpu.architecture : cpu.model, level, lacks}, ", ");
 }
 
@@ -53,14 +53,14 @@ std::string describe(const Diagnosis::Threads& threads) {
 
 std::string describe(const Diagnosis::LibTorch& libtorch) {
   std::string version = libtorch.version;
-  if (libtorch.version != libtorch.built_with) version += " (built with " + libtorch.built_with + ")";
+  if (libtorch.version != libtorch.built_with)
+    version += " (built with " + libtorch.built_with + ")";
   return joined({version, libtorch.path.string()}, ", ");
 }
 
 std::string mathematics(const Diagnosis::LibTorch& libtorch) {
   return joined({libtorch.kernels + " kernels", libtorch.mkl ? "MKL" : "no MKL",
-                 libtorch.onednn ? "oneDNN" : "no oneDNN",
-                 libtorch.openmp ? "OpenMP" : "no OpenMP",
+                 libtorch.onednn ? "oneDNN" : "no oneDNN", libtorch.openmp ? "OpenMP" : "no OpenMP",
                  libtorch.lapack ? "LAPACK" : "no LAPACK"},
                 ", ");
 }
@@ -68,8 +68,8 @@ std::string mathematics(const Diagnosis::LibTorch& libtorch) {
 std::string describe(const Diagnosis::Cuda& cuda) {
   const std::string driver = cuda.driver.empty() ? "" : "a driver for CUDA " + cuda.driver;
   if (cuda.devices == 0) return joined({"none: " + cuda.why, driver}, "; there is ");
-  return joined({std::to_string(cuda.devices) + (cuda.devices == 1 ? " device" : " devices"), driver},
-                ", ");
+  return joined(
+      {std::to_string(cuda.devices) + (cuda.devices == 1 ? " device" : " devices"), driver}, ", ");
 }
 
 std::string openmp(const Diagnosis& found) {
@@ -98,7 +98,8 @@ std::string describe(const Diagnosis::Memory& memory) {
 std::string describe(const Diagnosis::System& system) {
   std::string preloaded;
   if (!system.preloaded.empty()) preloaded = "LD_PRELOAD=" + system.preloaded;
-  return joined({system.kernel, system.c_library, system.allocator + " allocator", preloaded}, ", ");
+  return joined({system.kernel, system.c_library, system.allocator + " allocator", preloaded},
+                ", ");
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 /*
 Starts the executable of a bundle with the C library that lies beside it.
 
-A program names its loader by an absolute path, which a folder that may be put anywhere cannot do. So
-this one, which needs no loader and no library, starts the bundle's loader with the program:
+A program names its loader by an absolute path, which a folder that may be put anywhere cannot do.
+So this one, which needs no loader and no library, starts the bundle's loader with the program:
 
   DIR/bin/torchship ...  ->  DIR/lib/libc/ld-linux-x86-64.so.2 DIR/libexec/torchship ...
 

@@ -1,10 +1,9 @@
+#include <gtest/gtest.h>
 #include <torchship/doctor.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-
-#include <gtest/gtest.h>
 
 #include "doctor/control_group.h"
 #include "doctor/parts.h"
@@ -134,10 +133,11 @@ TEST(Remarks, OnMemory) {
 
 TEST(OpenMPRuntimes, AreKnownByName) {
   const std::vector<fs::path> runtimes = {"/a/libgomp.so.1", "/b/libgomp-a34b3233.so.1",
-                                          "/c/libiomp5.so", "/d/libomp.so", "/e/libomp5.so.5",
-                                          "/f/libomp-140.so"};
+                                          "/c/libiomp5.so",  "/d/libomp.so",
+                                          "/e/libomp5.so.5", "/f/libomp-140.so"};
   std::vector<fs::path> files = runtimes;
-  files.insert(files.begin() + 2, {"/g/libompl.so", "/h/libgompertz.so", "/i/libc.so.6", "/j/libomp"});
+  files.insert(files.begin() + 2,
+               {"/g/libompl.so", "/h/libgompertz.so", "/i/libc.so.6", "/j/libomp"});
   EXPECT_EQ(openmp_runtimes(files), runtimes);
 }
 

@@ -156,10 +156,10 @@ def test_oldest_glibc_is_the_newest_that_is_asked_for(tmp_path):
     user = library(
         tmp_path / "libuser.so", [], "#include <stdlib.h>\nvoid *f() { return malloc(1); }"
     )
-    assert oldest_glibc([("user", read_elf(user))]) == "2.2.5"
-    assert oldest_glibc([]) == ""
+    assert oldest_glibc([("user", read_elf(user))]) == ("2.2.5", "user")
+    assert oldest_glibc([]) == ("", "")
     program = Path(torch.__file__).parent / "lib/libtorch_cpu.so"
-    major, minor = oldest_glibc([("x", read_elf(program))]).split(".")
+    major, minor = oldest_glibc([("user", read_elf(user)), ("x", read_elf(program))])[0].split(".")
     assert (int(major), int(minor)) >= (2, 17)
 
 
@@ -181,6 +181,23 @@ def test_engines_of_an_archive_count(tmp_path):
     words = dict(contents.parts_of(archive))
     assert words["the archive's engine v3"] == len(package.getvalue())
     assert len(words) == 2
+
+
+def test_operator_libraries_find_libtorch(tmp_path):
+    torch_folder = tmp_path / "torch" / "lib"
+    cpu = library(torch_folder / "libtorch_cpu.so")
+    own = library(tmp_path / "own" / "libown.so")
+    operators = library(tmp_path / "own" / "liboperators.so", [cpu, own])
+    closure = find_closure([operators], with_cuda=False, extra_folders=[torch_folder])
+    items = list(contents.library_items(closure, [operators], torch_folder))
+    for item in items:
+        write.place(item, tmp_path / "b", strip=True)
+    assert {item.path for item in items} == {
+        "lib/libtorch_cpu.so", "lib/libown.so", "lib/operators/liboperators.so",
+    }  # fmt: skip
+    assert read_elf(tmp_path / "b/lib/operators/liboperators.so").runpath == ("$ORIGIN/..",)
+    components = contents.components_of([*contents.program_items(False), *items], with_mkl=False)
+    assert {component.name for component in components} >= {"LibTorch", "libown.so"}
 
 
 # Folders and tar files.
@@ -259,6 +276,7 @@ torch.jit.save(torch.jit.script(Scaled().eval()), sys.argv[2])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not OPERATORS.exists(), reason="the C++ tests are not built in build/make")
 def test_operator_libraries_go_along(tmp_path):
     script, archive = tmp_path / "make.py", tmp_path / "scaled.pt"

@@ -1,13 +1,11 @@
-#include <dlfcn.h>
-#include <link.h>
-
-#include <array>
-
-#include <cstdlib>
-
 #include <ATen/Context.h>
 #include <ATen/Version.h>
+#include <dlfcn.h>
+#include <link.h>
 #include <torchship/version.h>
+
+#include <array>
+#include <cstdlib>
 
 #include "doctor/parts.h"
 #include "doctor/read_text.h"

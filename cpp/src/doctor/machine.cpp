@@ -6,12 +6,12 @@
 #include <gnu/libc-version.h>
 #endif
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdlib>
-
-#include <ATen/Parallel.h>
 
 #include "cpu.h"
 #include "doctor/control_group.h"

@@ -1,10 +1,10 @@
 #pragma once
 
+#include <torchship/doctor.h>
+
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <torchship/doctor.h>
 
 namespace torchship {
 

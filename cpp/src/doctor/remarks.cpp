@@ -34,17 +34,18 @@ class Remarks {
 
 void look_at(const Diagnosis::Cpu& cpu, Remarks& remarks) {
   if (cpu.level != cpu.offered) {
-    remarks.warn("cpu", "lowered-cpu",
-                 "TORCHSHIP_CPU makes engines take this CPU for " + cpu.level + ", and it is " +
-                     cpu.offered,
-                 "unset TORCHSHIP_CPU, which is for tests");
+    remarks.warn(
+        "cpu", "lowered-cpu",
+        "TORCHSHIP_CPU makes engines take this CPU for " + cpu.level + ", and it is " + cpu.offered,
+        "unset TORCHSHIP_CPU, which is for tests");
   } else if (!cpu.asked.empty() && cpu.asked != cpu.level) {
     remarks.warn("cpu", "unused-cpu-variable",
                  "TORCHSHIP_CPU is '" + cpu.asked + "', which lowers nothing here",
                  "it takes x86-64-v1, x86-64-v2, x86-64-v3 or x86-64-v4, and can only lower");
   }
   if (cpu.offered == "x86-64-v1" || cpu.offered == "x86-64-v2") {
-    remarks.warn("cpu", "old-cpu", "this CPU is " + cpu.offered + ", and most kernels want x86-64-v3",
+    remarks.warn("cpu", "old-cpu",
+                 "this CPU is " + cpu.offered + ", and most kernels want x86-64-v3",
                  "in a virtual machine, let it have the CPU of its host");
   }
 }
@@ -70,14 +71,16 @@ void look_at(const Diagnosis::Threads& threads, Remarks& remarks) {
 void look_at(const Diagnosis::LibTorch& libtorch, const Diagnosis::Cpu& cpu, Remarks& remarks) {
   if (minor_series(libtorch.version) != minor_series(libtorch.built_with)) {
     remarks.fail("libtorch", "other-libtorch",
-                 "this process runs LibTorch " + libtorch.version + ", and torchship was built with " +
-                     libtorch.built_with,
+                 "this process runs LibTorch " + libtorch.version +
+                     ", and torchship was built with " + libtorch.built_with,
                  "install the torch that torchship was built with, or build torchship again");
   }
   const bool wide = cpu.offered == "x86-64-v3" || cpu.offered == "x86-64-v4";
   if (wide && libtorch.kernels.starts_with("DEFAULT")) {
+    const bool has_proc = !cpu.model.empty();
     remarks.warn("libtorch", "slow-kernels", "LibTorch runs kernels that any CPU has",
-                 "unset ATEN_CPU_CAPABILITY, or take a LibTorch that has kernels for AVX2");
+                 has_proc ? "unset ATEN_CPU_CAPABILITY, or take a LibTorch with kernels for AVX2"
+                          : "mount /proc, where LibTorch looks for the CPU's features");
   }
 }
 
@@ -106,7 +109,8 @@ void look_at(const Diagnosis::Cache& cache, Remarks& remarks) {
   const std::string folder = "the cache for compiled engines, " + cache.path.string();
   const std::string hint = "set TORCHSHIP_CACHE to a folder where files can be written and run";
   if (cache.path.empty()) {
-    remarks.warn("cache", "no-cache", "there is no cache for compiled engines: HOME is not set", hint);
+    remarks.warn("cache", "no-cache", "there is no cache for compiled engines: HOME is not set",
+                 hint);
   } else if (!cache.writable) {
     remarks.warn("cache", "read-only-cache", folder + ", cannot be written to", hint);
   } else if (!cache.executable) {
@@ -119,9 +123,10 @@ void look_at(const Diagnosis::Cache& cache, Remarks& remarks) {
 void look_at(const Diagnosis::Memory& memory, Remarks& remarks) {
   constexpr std::uint64_t kEnough = 500 * kMegabyte;  // LibTorch and a small model.
   if (memory.limit && *memory.limit < kEnough) {
-    remarks.warn("memory", "small-memory-limit",
-                 "the control group of this process grants " + megabytes(*memory.limit) + " of memory",
-                 "raise the container's limit if processes are killed");
+    remarks.warn(
+        "memory", "small-memory-limit",
+        "the control group of this process grants " + megabytes(*memory.limit) + " of memory",
+        "raise the container's limit if processes are killed");
   } else if (memory.available > 0 && memory.available < kEnough) {
     remarks.warn("memory", "little-memory", megabytes(memory.available) + " of memory are free",
                  "end other processes, or take a machine with more memory");

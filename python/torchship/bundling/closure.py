@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -42,10 +42,6 @@ class Closure:
     driver: set[str] = field(default_factory=set)
     # Needs that were left out on purpose: the file and the names.
     dropped: dict[Path, set[str]] = field(default_factory=dict)
-
-    def elves(self) -> Iterator[tuple[Path, Elf]]:
-        for path in self.libraries.values():
-            yield path, read_elf(path)
 
 
 def find_closure(

@@ -33,7 +33,7 @@ LIBTORCH = Component(
     "LibTorch",
     "BSD-3-Clause, and those of its third parties",
     (LIBTORCH_TEXTS,),
-    "the folder has PyTorch's own, its notices, and each third party's",
+    "the folder has PyTorch's own and each third party's",
 )
 MKL = Component(
     "Intel oneMKL",

@@ -28,6 +28,7 @@ class Needs:
 
     machine: str  # "x64"
     glibc: str  # "2.28"; empty where the bundle brings its own.
+    glibc_by: str = ""  # The library that asks for it: "libstdc++.so.6".
     driver: tuple[str, ...] = ()  # Libraries of a driver: "libcuda.so.1".
 
 
@@ -102,7 +103,10 @@ class Draft:
 def needs_text(needs: Needs) -> str:
     machine = {"x64": "x86-64", "AArch64": "AArch64"}.get(needs.machine, needs.machine)
     text = f"Linux on {machine}, "
-    text += f"glibc {needs.glibc} or newer" if needs.glibc else "no C library: it is inside"
+    if needs.glibc:
+        text += f"glibc {needs.glibc} or newer (for {needs.glibc_by})"
+    else:
+        text += "no C library: it is inside"
     return text + "".join(f", {name} of the driver" for name in needs.driver)
 
 

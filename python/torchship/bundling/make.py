@@ -185,7 +185,7 @@ def _closure(options: Options, engines: list[tuple[str, Elf]], libtorch: Path) -
 
 def _elves(closure: Closure, options: Options) -> list[tuple[str, Elf]]:
     own = [(str(path), read_elf(path)) for path in (EXECUTABLE, *options.operators)]
-    return own + [(str(path), elf) for path, elf in closure.elves()]
+    return own + [(name, read_elf(path)) for name, path in closure.libraries.items()]
 
 
 def _items(options: Options, closure: Closure, libtorch: Path) -> list[Item]:
@@ -205,10 +205,11 @@ def _items(options: Options, closure: Closure, libtorch: Path) -> list[Item]:
 
 
 def _needs(options: Options, closure: Closure, engines: list[tuple[str, Elf]]) -> Needs:
-    elves = [*_elves(closure, options), *engines]
+    glibc, by = oldest_glibc([*_elves(closure, options), *engines])
     return Needs(
         machine=read_elf(EXECUTABLE).machine,
-        glibc="" if options.libc else oldest_glibc(elves),
+        glibc="" if options.libc else glibc,
+        glibc_by="" if options.libc else by,
         driver=tuple(sorted(closure.driver)),
     )
 

@@ -7,17 +7,21 @@ from torchship.bundling.elf import Elf, read_elf
 from torchship.errors import Error
 
 
-def oldest_glibc(elves: Iterable[tuple[str, Elf]]) -> str:
-    """The glibc that has every symbol which the files ask it for: "2.28"; empty for none."""
+def oldest_glibc(elves: Iterable[tuple[str, Elf]]) -> tuple[str, str]:
+    """The glibc that has every symbol which the files ask it for, and the file that asks for most.
+
+    ("2.28", "libc10.so"); two empty ones where none is asked for any.
+    """
     versions = [
-        tuple(map(int, version.removeprefix("GLIBC_").split(".")))
-        for _, elf in elves
+        (tuple(map(int, version.removeprefix("GLIBC_").split("."))), name)
+        for name, elf in elves
         for library, asked in elf.asks.items()
         if C_LIBRARY.fullmatch(library)
         for version in asked
         if version.startswith("GLIBC_") and version[len("GLIBC_") :][:1].isdigit()
     ]
-    return ".".join(map(str, max(versions, default=())))
+    version, name = max(versions, default=((), ""))
+    return ".".join(map(str, version)), name
 
 
 def require_offered(elves: Iterable[tuple[str, Elf]], closure: Closure, with_libc: bool) -> None:

@@ -53,7 +53,7 @@ def _check_folder(output: Path, force: bool) -> None:
         )
     if not force:
         raise Error(f"cannot make {output}: there is a bundle already", "--force replaces it")
-    known = [file["path"] for file in earlier.get("files", [])]
+    known = [LISTING, *(file["path"] for file in earlier.get("files", []))]
     for path in sorted(output.rglob("*")):
         name = path.relative_to(output).as_posix()
         listed = name in known or any(k.endswith("/") and name.startswith(k) for k in known)
