@@ -57,7 +57,7 @@ def find_closure(
     last but the system's: where LibTorch is, for libraries that name no folder of their own.
     """
     closure = Closure()
-    folders = [*_environment_folders(), *extra_folders]
+    folders = list(extra_folders)
     # In the loader's order: what the program has loaded under a name serves all that come later.
     waiting: deque[tuple[str, Path | None, Elf]] = deque((str(f), f, read_elf(f)) for f in files)
     waiting.extend((name, None, elf) for name, elf in more)
@@ -98,7 +98,13 @@ def _environment_folders() -> list[Path]:
 
 def _find(name: str, called: str, path: Path | None, elf: Elf, folders: list[Path]) -> Path:
     origin = path.resolve().parent if path is not None else Path("/")
-    for folder in [*expand(elf.runpath, origin), *folders]:
+    own = () if elf.runpath else elf.rpath
+    for folder in [
+        *expand(own, origin),
+        *_environment_folders(),
+        *expand(elf.runpath, origin),
+        *folders,
+    ]:
         candidate = folder / name
         if candidate.is_file() and _is_for(candidate, elf.machine):
             return candidate.resolve()

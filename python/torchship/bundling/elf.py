@@ -20,7 +20,8 @@ class Elf:
     interpreter: str = ""
     soname: str = ""
     needed: tuple[str, ...] = ()
-    runpath: tuple[str, ...] = ()  # Folders of DT_RUNPATH, or of DT_RPATH where there is no other.
+    rpath: tuple[str, ...] = ()  # Folders of DT_RPATH, which come before LD_LIBRARY_PATH.
+    runpath: tuple[str, ...] = ()  # Folders of DT_RUNPATH, which come after it.
     asks: dict[str, frozenset[str]] = field(default_factory=dict)  # Library to symbol versions.
     offers: frozenset[str] = frozenset()  # Symbol versions that it defines itself.
 
@@ -97,15 +98,19 @@ def _dynamic(elf) -> dict:
             for name in ("needed", "soname", "runpath", "rpath"):
                 if tag.entry.d_tag == f"DT_{name.upper()}":
                     found.setdefault(name, []).append(getattr(tag, name))
-    paths = found.get("runpath") or found.get("rpath") or []
     return {
         "soname": next(iter(found.get("soname", [])), ""),
         "needed": tuple(found.get("needed", [])),
-        "runpath": tuple(part for path in paths for part in path.split(":") if part),
+        "rpath": _parts(found.get("rpath", [])),
+        "runpath": _parts(found.get("runpath", [])),
     }
 
 
-def expand(runpath: tuple[str, ...], origin: Path) -> Iterator[Path]:
-    """The folders of a RUNPATH, as the loader reads it in a file in the folder `origin`."""
-    for part in runpath:
+def _parts(paths: list[str]) -> tuple[str, ...]:
+    return tuple(part for path in paths for part in path.split(":") if part)
+
+
+def expand(folders: tuple[str, ...], origin: Path) -> Iterator[Path]:
+    """The folders of an RPATH, as the loader reads it in a file in the folder `origin`."""
+    for part in folders:
         yield Path(part.replace("${ORIGIN}", str(origin)).replace("$ORIGIN", str(origin)))

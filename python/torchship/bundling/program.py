@@ -52,7 +52,10 @@ def check_bundle(
 
 
 def _must_run(program: Path, *arguments: object) -> str:
-    done = _run(program, *arguments)
+    """The output of a bundle's program, which must do without this machine's other libraries."""
+    outside = ("LD_LIBRARY_PATH", "LD_PRELOAD")
+    environment = {key: value for key, value in os.environ.items() if key not in outside}
+    done = _run(program, *arguments, environment=environment)
     if done.returncode != 0:
         message, hint = _complaint(done)
         raise Error(
@@ -62,10 +65,10 @@ def _must_run(program: Path, *arguments: object) -> str:
     return done.stdout
 
 
-def _run(program: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+def _run(
+    program: Path, *arguments: object, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     command: Sequence[str] = [str(program), *map(str, arguments)]
-    outside = ("LD_LIBRARY_PATH", "LD_PRELOAD")
-    environment = {k: v for k, v in os.environ.items() if k not in outside}
     return subprocess.run(command, capture_output=True, text=True, env=environment)
 
 
