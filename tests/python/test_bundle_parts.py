@@ -303,6 +303,8 @@ def test_operator_libraries_go_along(tmp_path):
 @pytest.mark.slow
 def test_tar_of_a_bundle_runs_and_is_reproducible(tmp_path, archives):
     options = dict(check=False, libc=True)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
     first = torchship.bundle(archives["linear"], tmp_path / "one" / "b", tar=True, **options)
     second = torchship.bundle(archives["linear"], tmp_path / "two" / "b", tar=True, **options)
     assert first.path.name == "b.tar.gz"
