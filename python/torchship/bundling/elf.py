@@ -31,8 +31,14 @@ def is_elf(path: Path) -> bool:
         return file.read(len(MAGIC)) == MAGIC
 
 
-@lru_cache(maxsize=256)
 def read_elf(path: Path) -> Elf:
+    status = path.stat()
+    return _read_once(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=256)
+def _read_once(path: Path, changed: int, size: int) -> Elf:
+    """The time and the size tell a file from what was built in its place."""
     with open(path, "rb") as file:
         return _read(file, str(path))
 
