@@ -17,6 +17,9 @@ if(TORCHSHIP_BUILD_CLI)
   set_target_properties(torchship_cli PROPERTIES
     INSTALL_RPATH "$ORIGIN/../lib;$ORIGIN/../../torch/lib;${TORCHSHIP_LIBTORCH_RPATH}")
   install(TARGETS torchship_cli RUNTIME DESTINATION bin COMPONENT torchship)
+  if(TARGET torchship_launcher)
+    install(TARGETS torchship_launcher RUNTIME DESTINATION libexec COMPONENT torchship)
+  endif()
 endif()
 if(TORCHSHIP_BUILD_PYTHON)
   set_target_properties(torchship_python PROPERTIES

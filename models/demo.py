@@ -73,10 +73,9 @@ def ask_consumer(archive: Path, work: Path) -> torch.Tensor:
 
 def ask_bare_root(archive: Path, work: Path) -> torch.Tensor | None:
     root = work / "root"
-    _bare_root.make_bare_root(root, cli.EXECUTABLE, [archive])
-    done = _bare_root.run_in(
-        root, "/torchship", "run", f"/{archive.name}", "-i", "input=[[1,1,1]]", "-o", "/answer.npy"
-    )
+    _bare_root.make_bare_root(root, archive)
+    question = ["-i", "input=[[1,1,1]]", "-o", "/answer.npy"]
+    done = _bare_root.run_in(root, "/bin/torchship", "run", f"/{archive.name}", *question)
     if done.returncode != 0:
         print(done.stderr, file=sys.stderr)
         return None

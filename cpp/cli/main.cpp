@@ -6,6 +6,7 @@
 
 #include "bench.h"
 #include "commands.h"
+#include "doctor.h"
 #include "graph_command.h"
 #include "lint.h"
 #include "options.h"
@@ -127,6 +128,14 @@ void add_bench(CLI::App& app) {
   command->callback([options] { run_bench(*options); });
 }
 
+void add_doctor(CLI::App& app, int& status) {
+  auto json = std::make_shared<bool>(false);
+  CLI::App* command = app.add_subcommand(
+      "doctor", "What is here: CPU, threads, LibTorch, CUDA, OpenMP, cache, memory");
+  command->add_flag("--json", *json, "Print a JSON object");
+  command->callback([json, &status] { status = run_doctor(*json) ? 0 : kFailed; });
+}
+
 /// CLI11 alone would say that a command is missing, and not name the wrong one.
 void require_known(const CLI::App& app, const std::string& word) {
   const auto named_so = [&](const CLI::App* command) { return command->get_name() == word; };
@@ -158,6 +167,7 @@ int main(int argc, char** argv) {
   add_lint(app, status);
   add_graph(app);
   add_bench(app);
+  add_doctor(app, status);
   try {
     if (argc > 1) {
       require_known(app, argv[1]);

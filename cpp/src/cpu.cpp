@@ -22,7 +22,7 @@ constexpr std::uint64_t kWideVectors = 0xe6;  // And the three parts that AVX-51
 struct Feature {
   std::size_t level;  // The index of the first level that asks for it.
   std::string_view name;
-  std::uint32_t CpuWords::*word;
+  std::uint32_t CpuWords::* word;
   int bit;
   std::uint64_t saved = 0;  // What the system must save for it.
 };

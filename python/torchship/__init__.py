@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from torchship._load import check, lint, load
     from torchship._save import save
     from torchship._trace import trace
+    from torchship.bundling import Bundle, bundle
     from torchship.compiling.compile import Compiled, compile
     from torchship.tracing.dimensions import Dim
     from torchship.tracing.findings import Finding, Report, TraceError
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArchiveError",
+    "Bundle",
     "CheckReport",
     "Compiled",
     "DeviceError",
@@ -51,6 +53,7 @@ __all__ = [
     "Traced",
     "ValueSpec",
     "__version__",
+    "bundle",
     "check",
     "compile",
     "info",
@@ -63,12 +66,14 @@ __all__ = [
 require_matching_torch(installed_torch(), TORCH_VERSION)
 
 _HOMES = {
+    "Bundle": "torchship.bundling",
     "Compiled": "torchship.compiling.compile",
     "Dim": "torchship.tracing.dimensions",
     "Finding": "torchship.tracing.findings",
     "Report": "torchship.tracing.findings",
     "TraceError": "torchship.tracing.findings",
     "Traced": "torchship.tracing.traced",
+    "bundle": "torchship.bundling",
     "check": "torchship._load",
     "compile": "torchship.compiling.compile",
     "lint": "torchship._load",

@@ -1,13 +1,13 @@
 #include "cpu.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <set>
 #include <sstream>
 #include <string>
-
-#include <gtest/gtest.h>
 
 namespace torchship {
 namespace {
@@ -103,9 +103,9 @@ TEST(ThisCpu, LacksWhatTheKernelLacks) {
   if (flags.empty()) GTEST_SKIP() << "/proc/cpuinfo has no flags";
   const Names missing = cpu_missing("x86-64-v4");
   // Two of them have older names there, and one has none.
-  for (const char* name : {"cx16", "lahf_lm", "popcnt", "ssse3", "sse4_1", "sse4_2", "avx", "avx2",
-                           "bmi1", "bmi2", "f16c", "fma", "movbe", "avx512f", "avx512bw",
-                           "avx512cd", "avx512dq", "avx512vl"}) {
+  for (const char* name :
+       {"cx16", "lahf_lm", "popcnt", "ssse3", "sse4_1", "sse4_2", "avx", "avx2", "bmi1", "bmi2",
+        "f16c", "fma", "movbe", "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}) {
     EXPECT_EQ(std::find(missing.begin(), missing.end(), name) == missing.end(),
               flags.count(name) == 1)
         << name;
