@@ -1,0 +1,1 @@
+"""Compiled engines for archives, and the way from TorchScript to an exported program."""
