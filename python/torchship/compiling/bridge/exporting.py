@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -31,7 +31,7 @@ class Way:
     deferred: bool
 
 
-WAYS = (Way(True, False), Way(False, False), Way(True, True), Way(False, True))
+WAYS = (Way(True, False), Way(False, False), Way(False, True))
 
 
 @dataclass
@@ -45,11 +45,15 @@ class Attempt:
     why: list[str]  # what torch.export said on the way
 
 
-def attempt(runner: Runner, tensors: Sequence[Tensor], sizes: Sizes, way: Way) -> Attempt:
-    """Export, narrowing the sizes as torch.export asks for it. Raises BridgeError."""
+def attempt(
+    runner: Runner, inputs: Callable[[Sizes], list[Tensor]], sizes: Sizes, way: Way
+) -> Attempt:
+    """Export with inputs for the sizes, which are narrowed as torch.export asks for it. Raises
+    BridgeError."""
     sizes = sizes.copy()
     said: list[str] = []
     for _ in range(_MOST_CORRECTIONS):
+        tensors = inputs(sizes)
         try:
             program = _export(runner, tensors, sizes, way)
         except BridgeError:
@@ -61,7 +65,7 @@ def attempt(runner: Runner, tensors: Sequence[Tensor], sizes: Sizes, way: Way) -
                 raise BridgeError(f"torch.export refuses the method: {_first(error)}") from error
             said += _reasons(str(error))
         else:
-            return Attempt(program, runner.structure, sizes, list(tensors), said)
+            return Attempt(program, runner.structure, sizes, tensors, said)
     raise BridgeError(
         f"torch.export finds no sizes that may vary: {said[0] if said else ''}",
         "fix the sizes, or fewer of them",
@@ -92,7 +96,7 @@ def _export(
 def _quiet() -> Iterator[None]:
     """Without advice for those who call torch.export themselves."""
     before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logging.disable(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -1,6 +1,6 @@
 """The whole way from a TorchScript method to an exported program that gives the same."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.export import ExportedProgram
 
 from torchship.compiling.bridge.checking import Original, difference, different, named, run_flat
-from torchship.compiling.bridge.exporting import WAYS, Attempt, attempt
+from torchship.compiling.bridge.exporting import WAYS, Attempt, Way, attempt
 from torchship.compiling.bridge.prims import Raised
 from torchship.compiling.bridge.problems import BridgeError
 from torchship.compiling.bridge.runner import Runner
@@ -17,12 +17,15 @@ from torchship.compiling.bridge.sizes import (
     Range,
     Restriction,
     Sizes,
+    fits,
     inputs_of,
     sizes_to_check,
+    smallest,
     traced_sizes,
 )
 from torchship.tracing.structure import Structure, UnsupportedValue, rebuild
 
+_MOST_CORRECTIONS = 4
 HOW = "torch.export of the inlined graph"
 
 
@@ -102,8 +105,10 @@ class _Bridge:
         best: tuple[Attempt, list[str]] | None = None
         first_error: BridgeError | None = None
         for way, sizes in self._plans():
+            if best and sizes.fixed and len(sizes.fixed) >= self._fixed(best[0]):
+                break  # would be no better
             try:
-                made = self._checked(attempt(self.runner, self._to_trace(sizes), sizes, way))
+                made = self._agreeing(sizes, way)
             except BridgeError as error:
                 first_error = first_error or error
                 continue
@@ -116,12 +121,35 @@ class _Bridge:
             raise first_error
         return self._finished(*best, expected)
 
-    def _plans(self) -> Any:
-        """The ways to try, each with the sizes that may vary; with none, at last."""
+    def _plans(self) -> Iterator[tuple[Way, Sizes]]:
+        """The ways to try, each with the sizes that may vary: all, one, none."""
         if self.sizes.ranges:
             for way in WAYS:
                 yield way, self.sizes
+        if len(self.sizes.ranges) > 1:
+            yield WAYS[1], self.sizes.fix_all(next(iter(self.sizes.ranges)))
         yield WAYS[1], self.sizes.fix_all()
+
+    def _fixed(self, made: Attempt) -> int:
+        return sum(each.range is None for each in made.sizes.restrictions(made.program))
+
+    def _agreeing(self, sizes: Sizes, way: Way) -> tuple[Attempt, list[str]]:
+        """A program that agrees wherever it is tried: sizes at which it does not are taken away.
+        Raises BridgeError."""
+        for _ in range(_MOST_CORRECTIONS):
+            made = attempt(self.runner, self._to_trace, sizes, way)
+            checked, failed, problem = self._check(made)
+            if not problem:
+                return made, checked
+            if not failed:
+                break
+            sizes = made.sizes.copy()
+            for name in failed:
+                sizes.give_up(name)
+        raise BridgeError(
+            f"{self.name}: the exported program gives another result than the archive: {problem}",
+            "leave this method to the interpreter",
+        )
 
     def _first_run(self) -> Any:
         """Run the graph in Python beside the method, before anything is exported."""
@@ -149,8 +177,6 @@ class _Bridge:
         return expected
 
     def _to_trace(self, sizes: Sizes) -> list[Tensor]:
-        if len(sizes.fixed) == len(sizes.ranges):
-            return self.tensors
         wanted = traced_sizes(sizes, self.tensors)
         made = inputs_of(sizes, self.tensors, wanted, self.original.takes)
         return self.tensors if made is None else made
@@ -158,38 +184,39 @@ class _Bridge:
     def _loss(self, made: Attempt) -> int:
         """How much less the sizes vary than was asked for."""
         found = made.sizes.restrictions(made.program)
-        return sum(10 if each.range is None else 1 for each in found)
+        members = made.sizes.members()
+        batches = {name for name, places in members.items() if any(d == 0 for _, d in places)}
+        weights = [10 if each.range is None else 1 for each in found]
+        return sum(w * (2 if r.name in batches else 1) for w, r in zip(weights, found, strict=True))
 
-    def _checked(self, made: Attempt) -> tuple[Attempt, list[str]]:
-        """Compare at the inputs given and at other sizes. Raises BridgeError if results differ."""
+    def _check(self, made: Attempt) -> tuple[list[str], list[str], str]:
+        """Compare at the inputs given and at other sizes: the labels of inputs at which both agree,
+        the names whose size was another one where they do not, and what is wrong there."""
         module = made.program.module()
-        supported = made.sizes.supported(made.program)
-        checked = []
-        for label, tensors in self._inputs(made, supported):
+        checked: list[str] = []
+        for names, label, tensors in self._inputs(made):
             problem = difference(self.original, made, module, tensors)
             if problem:
-                raise BridgeError(
-                    f"{self.name}: the exported program gives another result than the archive with "
-                    f"{label}: {problem}",
-                    "leave this method to the interpreter",
-                )
+                return checked, names, f"with {label}: {problem}"
             checked.append(label)
-        return made, checked
+        return checked, [], ""
 
-    def _inputs(self, made: Attempt, supported: Mapping[str, Range | int]) -> Any:
+    def _inputs(self, made: Attempt) -> Iterator[tuple[list[str], str, list[Tensor]]]:
+        supported = made.sizes.supported(made.program)
         members = made.sizes.members()
         own = {n: self.tensors[places[0][0]].shape[places[0][1]] for n, places in members.items()}
-        fits = all(
-            size in allowed if isinstance(allowed, Range) else size == allowed
-            for size, allowed in ((own[name], supported[name]) for name in own)
-        )
-        if fits:
-            yield "the inputs given", self.tensors
-        for name, size in sizes_to_check(supported, own):
-            same = {n: size for n in own if made.sizes.root(n) == made.sizes.root(name)}
-            tensors = inputs_of(made.sizes, self.tensors, same, self.original.takes)
-            if tensors is not None:
-                yield f"{name}={size}", tensors
+        if all(fits(supported[name], size) for name, size in own.items()):
+            yield [], "the inputs given", self.tensors
+        traced = {n: made.tensors[places[0][0]].shape[places[0][1]] for n, places in members.items()}
+        own = {n: s if fits(supported[n], s) else traced[n] for n, s in own.items()}
+        plans = [{name: size} for name, size in sizes_to_check(supported, own)]
+        plans.append(smallest(supported))
+        for plan in plans:
+            wanted = {n: plan[r] for n in own if (r := made.sizes.root(n)) in plan}
+            tensors = inputs_of(made.sizes, self.tensors, {**own, **wanted}, self.original.takes)
+            if tensors is not None and plan:
+                label = ", ".join(f"{name}={size}" for name, size in plan.items())
+                yield list(plan), label, tensors
 
     def _finished(self, made: Attempt, checked: list[str], expected: Any) -> Exported:
         structure = named(made.structure, expected)

@@ -1,5 +1,6 @@
 """Calling an operator by its schema, with the values that TorchScript has for it."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +61,20 @@ def call(step: Step, values: list[Any], written: Written) -> Any:
             for tensor in tensors_of(given[each.name]):
                 written(step, tensor)
     positional = [given[each.name] for each in arguments if not each.kwarg_only]
-    return operator(*positional, **{a.name: given[a.name] for a in arguments if a.kwarg_only})
+    named = {each.name: given[each.name] for each in arguments if each.kwarg_only}
+    with _onednn(step.kind == "aten::lstm"):
+        return operator(*positional, **named)
+
+
+@contextlib.contextmanager
+def _onednn(wanted: bool) -> Iterator[None]:
+    """torch.export switches oneDNN off, without which an LSTM is unrolled over its time."""
+    before = torch._C._get_mkldnn_enabled()
+    torch._C._set_mkldnn_enabled(before or wanted)
+    try:
+        yield
+    finally:
+        torch._C._set_mkldnn_enabled(before)
 
 
 def overload(step: Step) -> torch._ops.OpOverload:

@@ -70,9 +70,9 @@ class Sizes:
         made.same, made.offsets = dict(self.same), dict(self.offsets)
         return made
 
-    def fix_all(self) -> "Sizes":
+    def fix_all(self, but: str = "") -> "Sizes":
         made = self.copy()
-        made.fixed = set(self.ranges)
+        made.fixed = set(self.ranges) - {but}
         return made
 
     def members(self) -> dict[str, list[tuple[int, int]]]:
@@ -114,7 +114,20 @@ class Sizes:
         before = (dict(self.ranges), set(self.fixed), dict(self.same), dict(self.offsets))
         for match in _FIX.finditer(fixes):
             self._apply(match["name"], match["fix"].strip())
+        if not fixes:
+            for match in _UNFIT.finditer(message):
+                self.give_up(match["name"].removeprefix("_"))
         return before != (self.ranges, self.fixed, self.same, self.offsets)
+
+    def give_up(self, name: str) -> None:
+        """Take the smallest sizes, which are often special, from a name; else all but one."""
+        old = self.ranges.get(name)
+        if old is None:
+            return
+        if old.min < 2:
+            self.ranges[name] = replace(old, min=2)
+        else:
+            self.fixed.add(name)
 
     def _apply(self, name: str, fix: str) -> None:
         own = name if name in self.ranges else name.removeprefix("_")
@@ -173,6 +186,7 @@ class Sizes:
 
 
 _FIX = re.compile(r"^  (?P<name>\w+) = (?P<fix>.+)$", re.MULTILINE)
+_UNFIT = re.compile(r"Not all values of (?P<name>\w+) = ")
 _LIMITS = re.compile(r"Dim\('\w+'(?:, min=(?P<min>\d+))?(?:, max=(?:(?P<max>\d+)|oo))?\)")
 _DERIVED = re.compile(r"(?:(?P<step>\d+)\*)?(?P<name>\w+)(?: (?P<offset>[+-] \d+))?$")
 
@@ -205,13 +219,18 @@ def traced_sizes(sizes: Sizes, tensors: Sequence[Tensor]) -> dict[str, int]:
     """A size for each name to trace with: no 0 or 1, which are special, and no two the same."""
     chosen: dict[str, int] = {}
     taken = {size for tensor in tensors for size in tensor.shape}
-    for name, members in sizes.members().items():
-        number, dimension = members[0]
-        own = tensors[number].shape[dimension]
-        if own >= 2 and own not in chosen.values():
+    members = sizes.members()
+    for name in sorted(members, key=lambda name: sizes.root(name) != name):
+        number, dimension = members[name][0]
+        own, root = tensors[number].shape[dimension], sizes.root(name)
+        if root in chosen:
+            chosen[name] = chosen[root]
+            continue
+        allowed = sizes.ranges[name]
+        if name in sizes.fixed or (own >= 2 and own in allowed and own not in chosen.values()):
             chosen[name] = own
             continue
-        free = [size for size in _candidates(sizes.ranges[name], own) if size >= 2]
+        free = [size for size in _candidates(allowed, own) if size >= 2]
         unlike = [size for size in free if size not in taken | set(chosen.values())]
         chosen[name] = next(iter(unlike or free), own)
     return chosen
@@ -228,16 +247,32 @@ def _candidates(allowed: Range, own: int) -> Iterator[int]:
             yield size
 
 
-def sizes_to_check(supported: Mapping[str, Range | int], now: Mapping[str, int]) -> list[tuple[str, int]]:
+def fits(allowed: Range | int, size: int) -> bool:
+    return size in allowed if isinstance(allowed, Range) else size == allowed
+
+
+def sizes_to_check(
+    supported: Mapping[str, Range | int], now: Mapping[str, int]
+) -> list[tuple[str, int]]:
     """For each name one larger size and the smallest, where that is another."""
     found = []
     for name, allowed in supported.items():
-        if isinstance(allowed, Range) and name in now:
+        if isinstance(allowed, Range) and allowed.name == name:
             step = allowed.multiple_of
-            sizes = [now[name] + step, now[name] + 2 * step, max(allowed.min, 1)]
-            fits = [size for size in dict.fromkeys(sizes) if size in allowed and size != now[name]]
-            found += [(name, size) for size in [*fits[:1], *fits[1:][-1:]]]
+            sizes = [now[name] + step, now[name] + 2 * step, _smallest(allowed)]
+            good = [size for size in dict.fromkeys(sizes) if size in allowed and size != now[name]]
+            found += [(name, size) for size in [*good[:1], *good[1:][-1:]]]
     return found
+
+
+def _smallest(allowed: Range) -> int:
+    return -(-max(allowed.min, 1) // allowed.multiple_of) * allowed.multiple_of
+
+
+def smallest(supported: Mapping[str, Range | int]) -> dict[str, int]:
+    """The smallest size of all names at once, where there are several."""
+    ranges = {n: each for n, each in supported.items() if isinstance(each, Range) and each.name == n}
+    return {n: _smallest(each) for n, each in ranges.items()} if len(ranges) > 1 else {}
 
 
 def inputs_of(
