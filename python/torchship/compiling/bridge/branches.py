@@ -236,8 +236,8 @@ def _while(
         own, others = values[: len(start)], values[len(start) :]
         with interpreter.inside(values) as inner:
             _, count, *state = from_tensors(structure, own)
+            # That it is below the limit too would be taken to mean that there always is a round.
             torch._check(count >= 0)
-            torch._check(count < lower(limit, others))
             names = {name: inner.fixed(lower(each, others)) for name, each in outer.items()}
             names.update(zip(block.inputs, [count, *inner.fixed(state)], strict=True))
             going, *after = inner.block(block, names)

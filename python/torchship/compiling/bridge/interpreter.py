@@ -27,7 +27,13 @@ from torchship.compiling.bridge.operators import (
 from torchship.compiling.bridge.plain import CHANGING, INTEGER_POWER, OPERATORS
 from torchship.compiling.bridge.prims import CONTROL, Instance, Raised
 from torchship.compiling.bridge.problems import BridgeError, BranchError, refused
-from torchship.compiling.bridge.special import KNOWN_TOO, SPECIAL, TAKE_NUMBERS, logical
+from torchship.compiling.bridge.special import (
+    KNOWN_TOO,
+    MAKES_TENSORS,
+    SPECIAL,
+    TAKE_NUMBERS,
+    logical,
+)
 from torchship.compiling.bridge.weights import Method, Part, Weights
 
 Environment = dict[str, Any]
@@ -132,7 +138,7 @@ class Interpreter:
             if step.kind in KNOWN_TOO:
                 return KNOWN_TOO[step.kind](*_for_special(step, values))
             return self._dispatched(step, values, environment)
-        if step.kind in SPECIAL and (step.is_of_tensor or step.kind not in OPERATORS):
+        if step.kind in SPECIAL and (step.is_of_tensor or step.kind in MAKES_TENSORS):
             return SPECIAL[step.kind](*_for_special(step, values))
         if step.kind in OPERATORS and not step.is_of_tensor:
             return self._plain(step, values)

@@ -60,10 +60,19 @@ def call(step: Step, values: list[Any], written: Written) -> Any:
         if each.alias_info is not None and each.alias_info.is_write:
             for tensor in tensors_of(given[each.name]):
                 written(step, tensor)
+    _tell_of_statistics(step, given, written)
     positional = [given[each.name] for each in arguments if not each.kwarg_only]
     named = {each.name: given[each.name] for each in arguments if each.kwarg_only}
     with _onednn(step.kind == "aten::lstm"):
         return operator(*positional, **named)
+
+
+def _tell_of_statistics(step: Step, given: dict[str, Any], written: Written) -> None:
+    """Normalisations write statistics while they train, which their schemas do not say."""
+    trains = any(given.get(name) is True for name in ("training", "train", "use_input_stats"))
+    for name in ("running_mean", "running_var"):
+        if trains and isinstance(given.get(name), Tensor):
+            written(step, given[name])
 
 
 @contextlib.contextmanager

@@ -221,6 +221,9 @@ SPECIAL: dict[str, Callable[..., Any]] = {
 }
 """By name; those whose names plain operators have too are for arguments that are tensors."""
 
+MAKES_TENSORS = frozenset(("aten::_list_to_tensor", "aten::as_tensor", "aten::tensor"))
+"""Those whose arguments are none."""
+
 KNOWN_TOO: dict[str, Callable[..., Any]] = {
     "aten::dim": lambda value: value.dim(),
     "aten::is_complex": lambda value: value.dtype.is_complex,
