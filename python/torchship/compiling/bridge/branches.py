@@ -15,6 +15,7 @@ from torchship.compiling.bridge.lifting import Operands, as_tensors, from_tensor
 from torchship.compiling.bridge.operators import Truth, tensors_of
 from torchship.compiling.bridge.prims import Raised
 from torchship.compiling.bridge.problems import BranchError, BridgeError, refused
+from torchship.compiling.bridge.special import truth_tensor
 
 if TYPE_CHECKING:
     from torchship.compiling.bridge.interpreter import Environment, Interpreter
@@ -74,7 +75,7 @@ def _asserted(
     if isinstance(holds, torch.SymBool) and not interpreter.assumed:
         torch._check(holds, lambda: message)
     else:
-        must = _truth_tensor(holds)
+        must = truth_tensor(holds)
         for each in interpreter.assumed:
             must = torch.logical_or(must, torch.logical_not(each))
         torch.ops.aten._assert_async.msg(must, message)
@@ -85,12 +86,6 @@ def _negated(condition: Any) -> Any:
     if isinstance(condition, Truth):
         return Truth(torch.logical_not(condition.value))
     return torch.sym_not(condition)
-
-
-def _truth_tensor(condition: Any) -> Tensor:
-    tensors: list[Tensor] = []
-    as_tensors(condition, tensors)
-    return tensors[0]
 
 
 def _one_operator(
@@ -116,6 +111,8 @@ def _one_operator(
             given = inner.block(block, environment)
             tensors: list[Tensor] = []
             structures[block] = as_tensors([given[i] for i in open_outputs], tensors)
+        if any(each != structures[block] for each in structures.values()):
+            raise BranchError("gives results of different kinds on its two ways")
         return tuple(tensors)
 
     predicate = condition.value if isinstance(condition, Truth) else condition
@@ -126,8 +123,6 @@ def _one_operator(
         lambda *values: run(no, *values),
         tuple(operands.values),
     )
-    if structures[yes] != structures[no]:
-        raise BranchError("gives results of different kinds on its two ways")
     values = from_tensors(structures[yes], made)
     results.update(zip((step.outputs[i] for i in open_outputs), values, strict=True))
     return [results[name] for name in step.outputs]
@@ -150,7 +145,7 @@ def _both(
     interpreter: "Interpreter", step: Step, condition: Any, environment: "Environment"
 ) -> None:
     """Both ways in turn, where neither gives anything: for the checks in them."""
-    truth = _truth_tensor(condition)
+    truth = truth_tensor(condition)
     ways = (truth, torch.logical_not(truth))
     for block, assumed in zip(step.blocks, ways, strict=True):
         if block.steps:

@@ -10,6 +10,7 @@ from torchship.compiling.bridge.numbers import Number
 from torchship.compiling.bridge.operators import Truth
 from torchship.compiling.bridge.prims import Instance, Uninitialized
 from torchship.compiling.bridge.problems import BranchError
+from torchship.compiling.bridge.special import truth_tensor
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,8 @@ def _tensor(value: Any) -> tuple[str, Tensor | None]:
         return "tensor", value
     if isinstance(value, Number):
         return "tensor", value.tensor()
-    if isinstance(value, Truth):
-        return "bool", value.value
-    if isinstance(value, bool | torch.SymBool):
-        return "bool", _scalar(torch.sym_ite(value, 1, 0), torch.int64) != 0
+    if isinstance(value, bool | torch.SymBool | Truth):
+        return "bool", truth_tensor(value)
     if isinstance(value, int | torch.SymInt):
         return "int", _scalar(value, torch.int64)
     if isinstance(value, float | torch.SymFloat):

@@ -68,6 +68,14 @@ def truth(value: Any) -> Any:
     return Truth((value if value.dtype == torch.bool else value != 0).reshape(()))
 
 
+def truth_tensor(value: Any) -> Tensor:
+    """A bool, of whatever kind, as a 0-dimensional tensor."""
+    if isinstance(value, Truth):
+        return value.value
+    plain = torch.sym_ite(value, 1, 0)
+    return aten.scalar_tensor.default(plain, dtype=torch.int64, device=CPU) != 0
+
+
 _LOGICAL = {
     "aten::__and__": torch.logical_and,
     "aten::__or__": torch.logical_or,
@@ -82,8 +90,7 @@ def logical(kind: str, values: list[Any]) -> Any:
     if kind == "aten::__not__":
         return Truth(torch.logical_not(values[0].value))
     if kind in _LOGICAL:
-        tensors = [v.value if isinstance(v, Truth) else torch.tensor(v) for v in values]
-        return Truth(_LOGICAL[kind](*tensors))
+        return Truth(_LOGICAL[kind](*map(truth_tensor, values)))
     if kind in ("aten::Int", "aten::Float"):
         return to_int(values[0]) if kind == "aten::Int" else to_float(values[0])
     return OPERATORS[kind](*values)
