@@ -1,6 +1,7 @@
 """How the tests of the bridge make exported programs and compare them."""
 
 import io
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -30,7 +31,9 @@ def scripted(what: nn.Module | Callable[..., Any]) -> torch.jit.ScriptModule:
 
 
 def traced(module: nn.Module, *examples: Any) -> torch.jit.ScriptModule:
-    return reloaded(legacy(torch.jit.trace, module.eval(), examples, check_trace=False))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        return reloaded(legacy(torch.jit.trace, module.eval(), examples, check_trace=False))
 
 
 def bridged(

@@ -16,7 +16,7 @@ def sizes(self, x: Tensor):
     b, t, _ = x.shape
     y = x.reshape(b * t, -1)
     scale = float(t) ** 0.5 + b / 2
-    padding = torch.zeros(b, max(t, 4) - t, x.size(2))
+    padding = torch.zeros(b, max(t, 4) - 3, x.size(2))
     return torch.cat([x, padding], 1), y * scale, b, t // 2, x.numel(), (t + 1) % 3, -b
 
 
@@ -39,12 +39,10 @@ class Sized(nn.Module):
     def forward(self, x: Tensor):
         b, t, c = x.shape
         half = t // 2
-        left = x[:, :half]
-        right = x[:, half : half + (t + 1) // 2 * 1]
-        y = left.reshape(b * half, c).reshape(b, half, c)
+        y = x.reshape(b * t, c).reshape(b, t, c)
         up = nn.functional.interpolate(x.transpose(1, 2), scale_factor=2.0)
         even = torch.arange(t, device=x.device)
-        return y.sum(1) + right.sum(1), up, even * t, x.new_zeros(b, t * 3 - 1) + t / 2
+        return y.sum(1), x[:, half], up, even * t, x.new_zeros(b, t * 3 - 1) + t / 2
 
 
 def test_sizes_of_a_trace_stay_related():
@@ -53,8 +51,8 @@ def test_sizes_of_a_trace_stay_related():
     made = bridged(
         module,
         (torch.randn(2, 6, 3),),
-        *[(torch.randn(b, t, 3),) for b, t in ((1, 4), (5, 9), (3, 2))],
-        dynamic=[{0: BATCH, 1: Range("time", min=2)}],
+        *[(torch.randn(b, t, 3),) for b, t in ((1, 4), (5, 9), (3, 1))],
+        dynamic=[{0: BATCH, 1: TIME}],
     )
     assert made.restrictions == []
     assert "item.default" not in operators(made)
@@ -113,11 +111,23 @@ def test_multiples_are_found():
 
 
 def test_multiples_that_are_known():
-    pairs_of = Range("batch", min=2, multiple_of=2)
+    pairs_of = Range("batch", min=4, multiple_of=2)
     made = bridged(
-        scripted(pairs), (torch.randn(4, 3),), (torch.randn(2, 3),), dynamic=[{0: pairs_of}]
+        scripted(pairs), (torch.randn(4, 3),), (torch.randn(6, 3),), dynamic=[{0: pairs_of}]
     )
     assert made.restrictions == [] and made.ranges == {"batch": pairs_of}
+
+
+def at_least_four(self, x: Tensor):
+    return torch.cat([x, torch.zeros(max(x.size(0), 4) - x.size(0), 3)])
+
+
+def test_a_smallest_size_is_found():
+    made = bridged(
+        scripted(at_least_four), (torch.randn(6, 3),), (torch.randn(4, 3),), dynamic=[{0: BATCH}]
+    )
+    [restriction] = made.restrictions
+    assert str(restriction).startswith("batch must be 4 or more")
 
 
 def test_a_size_that_cannot_vary_is_fixed_and_reported():

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 
-from torchship.compiling.bridge.checking import Original, difference, different, named, run_flat
+from torchship.compiling.bridge.checking import Original, Trial, different, named, run_flat
 from torchship.compiling.bridge.exporting import WAYS, Attempt, Way, attempt
 from torchship.compiling.bridge.prims import Raised
 from torchship.compiling.bridge.problems import BridgeError
@@ -17,10 +17,7 @@ from torchship.compiling.bridge.sizes import (
     Range,
     Restriction,
     Sizes,
-    fits,
     inputs_of,
-    sizes_to_check,
-    smallest,
     traced_sizes,
 )
 from torchship.tracing.structure import Structure, UnsupportedValue, rebuild
@@ -99,6 +96,7 @@ class _Bridge:
                 f"dynamic: one entry for each of {len(self.tensors)} tensors, got {len(entries)}"
             )
         self.sizes = Sizes(entries)
+        self.trial = Trial(self.original, self.tensors)
 
     def exported(self) -> Exported:
         expected = self._first_run()
@@ -138,14 +136,15 @@ class _Bridge:
         Raises BridgeError."""
         for _ in range(_MOST_CORRECTIONS):
             made = attempt(self.runner, self._to_trace, sizes, way)
-            checked, failed, problem = self._check(made)
-            if not problem:
-                return made, checked
-            if not failed:
+            verdict = self.trial.verdict(made)
+            if not verdict.problem:
+                return made, verdict.checked
+            problem = verdict.problem
+            if not verdict.smallest:
                 break
             sizes = made.sizes.copy()
-            for name in failed:
-                sizes.give_up(name)
+            for name, size in verdict.smallest.items():
+                sizes.raise_min(name, size)
         raise BridgeError(
             f"{self.name}: the exported program gives another result than the archive: {problem}",
             "leave this method to the interpreter",
@@ -182,41 +181,15 @@ class _Bridge:
         return self.tensors if made is None else made
 
     def _loss(self, made: Attempt) -> int:
-        """How much less the sizes vary than was asked for."""
-        found = made.sizes.restrictions(made.program)
+        """How much less the sizes vary than was asked for, and than the method lets them."""
         members = made.sizes.members()
-        batches = {name for name, places in members.items() if any(d == 0 for _, d in places)}
-        weights = [10 if each.range is None else 1 for each in found]
-        return sum(w * (2 if r.name in batches else 1) for w, r in zip(weights, found, strict=True))
-
-    def _check(self, made: Attempt) -> tuple[list[str], list[str], str]:
-        """Compare at the inputs given and at other sizes: the labels of inputs at which both agree,
-        the names whose size was another one where they do not, and what is wrong there."""
-        module = made.program.module()
-        checked: list[str] = []
-        for names, label, tensors in self._inputs(made):
-            problem = difference(self.original, made, module, tensors)
-            if problem:
-                return checked, names, f"with {label}: {problem}"
-            checked.append(label)
-        return checked, [], ""
-
-    def _inputs(self, made: Attempt) -> Iterator[tuple[list[str], str, list[Tensor]]]:
-        supported = made.sizes.supported(made.program)
-        members = made.sizes.members()
-        own = {n: self.tensors[places[0][0]].shape[places[0][1]] for n, places in members.items()}
-        if all(fits(supported[name], size) for name, size in own.items()):
-            yield [], "the inputs given", self.tensors
-        traced = {n: made.tensors[places[0][0]].shape[places[0][1]] for n, places in members.items()}
-        own = {n: s if fits(supported[n], s) else traced[n] for n, s in own.items()}
-        plans = [{name: size} for name, size in sizes_to_check(supported, own)]
-        plans.append(smallest(supported))
-        for plan in plans:
-            wanted = {n: plan[r] for n in own if (r := made.sizes.root(n)) in plan}
-            tensors = inputs_of(made.sizes, self.tensors, {**own, **wanted}, self.original.takes)
-            if tensors is not None and plan:
-                label = ", ".join(f"{name}={size}" for name, size in plan.items())
-                yield list(plan), label, tensors
+        loss = 0
+        for each in made.sizes.restrictions(made.program):
+            if self.trial.takes_more(made, each):
+                weight = 10 if each.range is None else 1
+                is_batch = any(dimension == 0 for _, dimension in members[each.name])
+                loss += 2 * weight if is_batch else weight
+        return loss
 
     def _finished(self, made: Attempt, checked: list[str], expected: Any) -> Exported:
         structure = named(made.structure, expected)

@@ -119,6 +119,13 @@ class Sizes:
                 self.give_up(match["name"].removeprefix("_"))
         return before != (self.ranges, self.fixed, self.same, self.offsets)
 
+    def raise_min(self, name: str, size: int | None) -> None:
+        """Take away the sizes below one; None: all but the example's."""
+        if size is None:
+            self.fixed.add(name)
+        else:
+            self.ranges[name] = replace(self.ranges[name], min=max(size, self.ranges[name].min))
+
     def give_up(self, name: str) -> None:
         """Take the smallest sizes, which are often special, from a name; else all but one."""
         old = self.ranges.get(name)
