@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "compiled/accept.h"
+#include "compiled/cache_folder.h"
 #include "compiled/library.h"
 #include "compiled/package.h"
 #include "compiled/target.h"
@@ -152,12 +153,13 @@ TEST_F(Cache, WhatIsNoLibraryIsOneMessage) {
 TEST(CacheFolder, IsWhereTheVariablesSay) {
   const Variable own("TORCHSHIP_CACHE", "");
   const Variable caches("XDG_CACHE_HOME", "/caches");
-  EXPECT_EQ(cache_folder(), "/caches/torchship");
+  EXPECT_EQ(cache_folder().path, "/caches/torchship");
   const Variable none("XDG_CACHE_HOME", "");
   const Variable home("HOME", "/home/me");
-  EXPECT_EQ(cache_folder(), "/home/me/.cache/torchship");
+  EXPECT_EQ(cache_folder().path, "/home/me/.cache/torchship");
+  EXPECT_EQ(cache_folder().variable, "HOME");
   const Variable homeless("HOME", "");
-  EXPECT_EQ(cache_folder(), "");
+  EXPECT_EQ(cache_folder().path, "");
 }
 
 // What an engine takes.

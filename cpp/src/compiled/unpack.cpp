@@ -1,7 +1,6 @@
 #include "compiled/unpack.h"
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <system_error>
@@ -15,6 +14,7 @@
 #include <torchship/error.h>
 
 #include "archive/mapping.h"
+#include "compiled/cache_folder.h"
 
 namespace torchship {
 namespace {
@@ -75,7 +75,7 @@ void place_file(const fs::path& path, std::string_view bytes) {
 
 /// The cache folder, made where it is missing.
 fs::path usable_cache() {
-  const fs::path folder = cache_folder();
+  const fs::path folder = cache_folder().path;
   if (folder.empty()) {
     throw EngineError("there is no cache folder: neither TORCHSHIP_CACHE nor HOME is set");
   }
@@ -148,19 +148,6 @@ fs::path unpack_to_temporary(const LibraryBytes& bytes) {
 }
 
 }  // namespace
-
-fs::path cache_folder() {
-  const auto variable = [](const char* name) {
-    const char* value = std::getenv(name);
-    return fs::path(value != nullptr ? value : "");
-  };
-  if (const fs::path own = variable("TORCHSHIP_CACHE"); !own.empty()) return fs::absolute(own);
-  if (const fs::path caches = variable("XDG_CACHE_HOME"); caches.is_absolute()) {
-    return caches / "torchship";
-  }
-  const fs::path home = variable("HOME");
-  return home.is_absolute() ? home / ".cache" / "torchship" : fs::path();
-}
 
 Unpacked::Unpacked(fs::path path, fs::path removed, Descriptor descriptor)
     : path_(std::move(path)), removed_(std::move(removed)), descriptor_(std::move(descriptor)) {}

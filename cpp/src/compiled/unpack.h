@@ -10,17 +10,13 @@
 namespace torchship {
 
 // Note [Where compiled engines are unpacked]
-// The dynamic loader wants a file. First choice is the cache folder: one file for each engine, named by
+// The dynamic loader wants a file. First choice is the folder of cache_folder(): one file for each engine, named by
 // its digest, written once under a lock and renamed into place, so that processes that load an
 // archive at the same time share one copy, on disk and in memory. What is found there is compared
 // with the archive byte by byte before it is used, and written anew where it differs. A folder or
 // file that others may write to is not used. Where there is no such folder (a system that is
 // read-only, or mounted without execution), the library goes to memory (memfd_create(2)), or else to a
 // temporary folder that is removed once it is loaded.
-
-/// Where engines are unpacked once: $TORCHSHIP_CACHE, else $XDG_CACHE_HOME/torchship, else
-/// $HOME/.cache/torchship; empty where none of these is set.
-std::filesystem::path cache_folder();
 
 /// A shared library that is to become a file.
 struct LibraryBytes {

@@ -1,6 +1,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "compiled/cache_folder.h"
 #include "doctor/parts.h"
 #include "doctor/read_text.h"
 
@@ -23,16 +24,9 @@ fs::path nearest(fs::path path) {
 
 Diagnosis::Cache find_cache() {
   Diagnosis::Cache cache;
-  if (const std::string own = environment("TORCHSHIP_CACHE"); !own.empty()) {
-    cache.from = "TORCHSHIP_CACHE";
-    cache.path = own;
-  } else if (const std::string shared = environment("XDG_CACHE_HOME"); !shared.empty()) {
-    cache.from = "XDG_CACHE_HOME";
-    cache.path = fs::path(shared) / "torchship";
-  } else if (const std::string home = environment("HOME"); !home.empty()) {
-    cache.from = "HOME";
-    cache.path = fs::path(home) / ".cache" / "torchship";
-  }
+  const CacheFolder folder = cache_folder();
+  cache.from = folder.variable;
+  cache.path = folder.path;
   if (cache.path.empty()) return cache;
   std::error_code error;
   cache.exists = fs::exists(fs::status(cache.path, error));
