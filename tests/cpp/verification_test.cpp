@@ -26,9 +26,15 @@ struct DamagedFile final : ModelFile {
   std::unique_ptr<const Engine> load(const ModelInfo&, const LoadOptions&) const override {
     return nullptr;
   }
+  const std::vector<CompiledRecord>& compiled() const override { return engines; }
+  std::unique_ptr<const CompiledLibrary> load_compiled(const CompiledRecord&,
+                                                       std::size_t) const override {
+    return nullptr;
+  }
   std::vector<Finding> lint(const ModelInfo&, const LintOptions&) const override { return {}; }
   AuditReport audit() const override { return {}; }
 
+  std::vector<CompiledRecord> engines;
   std::uint64_t bytes;
   mutable std::vector<bool> asked_for_digests;
   mutable std::thread::id by;
