@@ -4,6 +4,7 @@
 #include <ATen/ops/ones.h>
 #include <gtest/gtest.h>
 
+#include "promises.h"
 #include "test_files.h"
 
 namespace torchship {
@@ -15,7 +16,8 @@ class FakeEngine final : public Engine {
   FakeEngine(bool stateful, std::vector<Intermediate> results)
       : stateful_(stateful), results_(std::move(results)) {}
 
-  Value run(const MethodInfo&, const BoundInputs& inputs) const override {
+  Value run(const MethodInfo& method, const BoundInputs& inputs) const override {
+    require_promises("m.pt", method, inputs);
     if (inputs.at(0)->tensor().size(0) == 13) {
       throw EngineError("m.pt: forward failed: 13 is too many", "take fewer");
     }

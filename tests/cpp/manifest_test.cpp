@@ -62,7 +62,17 @@ const std::string kFull = R"({
                "threads": "1"},
     "method": {
       "name": "forward",
-      "inputs": [{"name": "x", "kind": "tensor", "dtype": "float32", "shape": ["batch", 3]}],
+      "inputs": [
+        {"name": "x", "kind": "tensor", "dtype": "float32", "shape": ["batch", 3, 4]},
+        {"name": "mask", "kind": "none", "optional": true},
+        {"name": "parts", "kind": "list", "items": [
+          {"kind": "tensor", "dtype": "int64", "shape": ["batch"]}]},
+        {"name": "pair", "kind": "tuple", "items": [
+          {"kind": "int", "value": 3}, {"kind": "bool", "value": true}]},
+        {"name": "named", "kind": "dict", "entries": [
+          [7, {"kind": "float", "value": "-inf"}], [8, {"kind": "float", "value": 2}]]},
+        {"name": "mode", "kind": "str", "value": "mean"},
+        {"name": "rest", "kind": "none"}],
       "output": {"kind": "list", "items": [
         {"kind": "tensor", "dtype": "float32", "shape": [null]},
         {"kind": "tensor", "dtype": "float32", "shape": [null]}]},

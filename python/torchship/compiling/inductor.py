@@ -48,8 +48,11 @@ def compile_program(
         file = Path(folder) / "job.json"
         file.write_text(json.dumps(job))
         # A cache of its own: nobody else's code gets into what is shipped.
-        environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": folder, "TORCH_LOGS": ""}
-        environment["OMP_NUM_THREADS"] = str(target.threads)
+        environment = {
+            **os.environ,
+            "TORCHINDUCTOR_CACHE_DIR": folder,
+            "OMP_NUM_THREADS": str(target.threads),
+        }
         try:
             done = subprocess.run(
                 [sys.executable, "-m", "torchship.compiling.inductor", str(file)],
