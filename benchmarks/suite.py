@@ -2,7 +2,8 @@
 
 Writes for each case `NAME.pt` (torchship.trace), `NAME.onnx` (torch.onnx) and
 `NAME.inputs.safetensors`: the inputs, and the outputs of the eager model. Nothing is trained;
-weights come from fixed seeds. What is there already, and newer than the scripts, stays.
+weights come from fixed seeds. What is there already, and newer than the scripts, stays. With
+`--compile` the archives get compiled engines for one thread besides, which takes minutes each.
 """
 
 import argparse
@@ -164,18 +165,40 @@ def build(folder: Path, cases: list[Case], formats: list[str], console: Console)
         progress.update(task, description=f"{len(cases)} cases in {folder}")
 
 
+def compile_engines(folder: Path, cases: list[Case], threads: int, console: Console) -> None:
+    """Adds engines to the archives that have none for that many threads."""
+    for case in cases:
+        path = folder / f"{case.name}.pt"
+        made = {engine.target["threads"] for engine in torchship.info(path).engines}
+        if str(threads) in made:
+            continue
+        console.print(f"{case.name}: compiling")
+        try:
+            done = torchship.compile(path, threads=threads, progress=console.print)
+        except torchship.Error as error:
+            console.print(f"{case.name}: {error.message}")
+            continue
+        for engine in done.trials["forward"]:
+            ratio = "" if engine.ratio is None else f"{engine.ratio:.3f} of the interpreter"
+            console.print(f"{case.name}: {engine.settings.name}: {ratio or engine.problem}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
     parser.add_argument("--cases", nargs="+", metavar="NAME", help="default: all")
     parser.add_argument("--formats", nargs="+", choices=WRITERS, default=list(WRITERS))
+    parser.add_argument("--compile", action="store_true", help="add compiled engines")
     options = parser.parse_args()
     try:
         cases = chosen(options.cases)
     except ValueError as error:
         parser.error(str(error))
     torch.set_num_threads(1)
-    build(options.folder, cases, options.formats, Console())
+    console = Console()
+    build(options.folder, cases, options.formats, console)
+    if options.compile:
+        compile_engines(options.folder, cases, threads=1, console=console)
 
 
 if __name__ == "__main__":

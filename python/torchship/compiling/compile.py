@@ -211,6 +211,7 @@ class Source:
     program: Path
     convolves: bool
     spec: Json  # as signature.method_spec has it
+    results: int  # how many tensors it gives
     copied: list[int]
 
 
@@ -295,7 +296,8 @@ class _Work:
             _defaults(self.subject.module, variant.method),
         )
         convolves = any("conv" in str(node.target) for node in made.program.graph.nodes)
-        return Source(variant, call, program, convolves, spec, constant_results(made.program))
+        copied = constant_results(made.program)
+        return Source(variant, call, program, convolves, spec, len(results), copied)
 
     def _exported(self, variant: Variant, call: Call) -> Exported | EagerExport:
         name = variant.method.name
@@ -347,7 +349,7 @@ class _Work:
             package=self.folder / f"{name}.pt2",
         )
         try:
-            compile_program(
+            keeps_results = compile_program(
                 source.program,
                 settings,
                 engine.target,
@@ -355,6 +357,8 @@ class _Work:
                 operator_libraries=self.options.operator_libraries,
                 seconds=self.options.budget + 600,
             )
+            if keeps_results:
+                engine.copied = list(range(source.results))
         except EngineError as error:
             engine.problem = error.message
         return engine

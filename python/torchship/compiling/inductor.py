@@ -31,8 +31,10 @@ def compile_program(
     *,
     operator_libraries: tuple[str, ...] = (),
     seconds: float | None = None,
-) -> None:
+) -> bool:
     """Compile an exported program (a file of torch.export.save) to a package (.pt2).
+
+    Returns whether its results are memory that it will use again in the thread's next call.
 
     Raises EngineError with the compiler's own last words, or when it takes longer than `seconds`.
     """
@@ -65,6 +67,7 @@ def compile_program(
             raise EngineError(f"the compiler took longer than {seconds:.0f} s") from None
     if done.returncode != 0:
         raise EngineError(f"the compiler failed: {_last_words(done.stderr)}")
+    return json.loads(done.stdout.splitlines()[-1])["keeps_results"]
 
 
 def _last_words(text: str) -> str:
@@ -96,7 +99,11 @@ def _run(job: dict[str, Any]) -> None:
         with zipfile.ZipFile(sources) as written:
             written.extractall(folder)
         (model,) = Path(folder).glob("*/data/aotinductor/model")
-        _package(model, _build(model), Path(job["package"]))
+        library = _build(model)
+        _package(model, library, Path(job["package"]))
+        # The generator's name for a result that it allocates once for each thread.
+        keeps = "ThreadLocalCachedOutput" in library.with_suffix(".cpp").read_text()
+        print("\n" + json.dumps({"keeps_results": keeps}))
 
 
 def _build(folder: Path) -> Path:

@@ -1,0 +1,354 @@
+"""`torchship.compile`: engines that are right, chosen with a reason, unpacked once."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+import zipfile
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+import torchship
+from support import check_failure, check_message, cli, cli_json
+from torchship import _bare_root, cli as command
+from torchship.compiling import target
+from torchship.compiling.settings import TRIALS, trials_for
+
+V3 = target.level_offered("x86-64-v3")
+needs_v3 = pytest.mark.skipif(not V3, reason="this CPU has no AVX2")
+
+
+class TwoHeads(torch.nn.Module):
+    """Dicts in, a named pair out, a result that no input goes into."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = torch.nn.Linear(6, 5)
+        self.register_buffer("scale", torch.arange(3.0))
+
+    def forward(self, batch: dict[str, torch.Tensor], shift: float):
+        hidden = torch.tanh(self.body(batch["x"])) + shift
+        return {"hidden": hidden * batch["mask"].unsqueeze(1), "scale": self.scale * 2}
+
+
+def example(rows: int) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(rows)
+    return {
+        "x": torch.randn(rows, 6, generator=generator),
+        "mask": torch.ones(rows),
+    }
+
+
+@pytest.fixture(scope="module")
+def traced(tmp_path_factory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("compile") / "heads.pt"
+    torchship.trace(TwoHeads(), (example(4), 0.5)).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def compiled(traced) -> Path:
+    """Engines for all rows, for every level, and one for a single row."""
+    path = traced.with_name("compiled.pt")
+    done = torchship.compile(
+        traced,
+        path,
+        isa=["x86-64-v2", "x86-64-v3", "x86-64-v4"],
+        threads=1,
+        trials=["plain"],
+        keep_slower=True,
+    )
+    assert done.engines == [f"forward-x86-64-v{n}-1t" for n in (3, 2, 4)]
+    return path
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("TORCHSHIP_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+def same(one, other) -> bool:
+    return one.keys() == other.keys() and all(
+        torch.allclose(one[key], other[key], atol=1e-5, rtol=1e-4) for key in one
+    )
+
+
+@needs_v3
+def test_results_at_every_size(compiled, traced):
+    model = torchship.load(compiled, threads=1)
+    assert model.engine.name == "compiled"
+    interpreter = torchship.load(traced, engine="interpreter")
+    for rows in (1, 2, 3, 17):
+        assert same(model(example(rows), 0.5), interpreter(example(rows), 0.5))
+
+
+@needs_v3
+def test_results_are_the_callers_own(compiled):
+    model = torchship.load(compiled, threads=1)
+    first = model(example(2), 0.5)
+    kept = {key: value.clone() for key, value in first.items()}
+    first["scale"].zero_()
+    second = model(example(3), 0.5)
+    assert torch.equal(second["scale"], kept["scale"])
+    assert torch.equal(first["hidden"], kept["hidden"])
+
+
+@needs_v3
+def test_strided_inputs_and_other_arguments(compiled, traced):
+    model = torchship.load(compiled, threads=1)
+    interpreter = torchship.load(traced, engine="interpreter")
+    wide = {"x": torch.randn(12, 4).T, "mask": torch.ones(8)[::2]}
+    wide["x"] = wide["x"][:, ::2]
+    assert same(model(wide, 0.5), interpreter(wide, 0.5))
+    with pytest.raises(torchship.SignatureError) as raised:
+        model({**example(2), "mask": torch.ones(3)}, 0.5)
+    check_message(raised.value, "mask", "expected float32[batch]", "got float32[3]")
+
+
+def test_stock_torch_opens_it(compiled):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        stock = torch.jit.load(compiled)
+    assert same(stock(example(3), 0.5), torchship.load(compiled, threads=1)(example(3), 0.5))
+
+
+@needs_v3
+@pytest.mark.parametrize(
+    ("level", "engine", "reason"),
+    [
+        ("x86-64-v3", "forward-x86-64-v3-1t", "it needs a CPU of level x86-64-v4"),
+        ("x86-64-v2", "forward-x86-64-v2-1t", "it needs a CPU of level x86-64-v3"),
+        ("x86-64-v1", "interpreter", "it needs a CPU of level x86-64-v2"),
+    ],
+)
+def test_older_processors(compiled, monkeypatch, level, engine, reason):
+    monkeypatch.setenv("TORCHSHIP_CPU", level)
+    model = torchship.load(compiled, threads=1)
+    assert engine in model.engine.reason or engine == model.engine.name
+    assert any(reason in each.reason for each in model.engine.passed_over)
+    assert model.check().passed
+
+
+@needs_v3
+def test_info_check_and_bench_know_every_engine(compiled, monkeypatch):
+    monkeypatch.setenv("TORCHSHIP_CPU", "x86-64-v3")
+    engines = cli_json("info", compiled)["engines"]
+    assert [each["target"]["isa"] for each in engines] == ["x86-64-v3", "x86-64-v2", "x86-64-v4"]
+    assert engines[0]["checked"] and engines[0]["ratio"] > 0
+    assert "forward-x86-64-v3-1t" in cli("info", compiled).stdout
+    report = cli_json("check", compiled, "--threads", "1")
+    assert report["passed"]
+    names = [each["engine"] for each in report["engines"]]
+    assert names == ["forward-x86-64-v3-1t", "forward-x86-64-v2-1t", "interpreter"]
+    (passed,) = report["passed_over"]
+    assert passed["engine"] == "forward-x86-64-v4-1t" and "x86-64-v4" in passed["reason"]
+    found = cli_json("bench", compiled, "--engine", "all", "--threads", "1", "--seconds", "0.05")
+    assert [each["engine"] for each in found["engines"]] == names
+
+
+@needs_v3
+def test_an_engine_asked_for_by_name(compiled, monkeypatch):
+    model = torchship.load(compiled, engine="forward-x86-64-v2-1t", threads=1)
+    assert model.engine.name == "compiled" and "v2" in model.engine.reason
+    assert torchship.load(compiled, engine="interpreter").engine.name == "interpreter"
+    monkeypatch.setenv("TORCHSHIP_CPU", "x86-64-v2")
+    with pytest.raises(torchship.EngineError) as raised:
+        torchship.load(compiled, engine="forward-x86-64-v3-1t", threads=1)
+    check_message(raised.value, "forward-x86-64-v3-1t", "it needs a CPU of level x86-64-v3")
+    with pytest.raises(torchship.EngineError) as raised:
+        torchship.load(compiled, engine="nonsense")
+    check_message(raised.value, "has no engine 'nonsense'", '"compiled"')
+
+
+@needs_v3
+def test_many_processes_unpack_once(compiled, tmp_path):
+    """64 processes that open the archive for the first time, at the same time."""
+    cache = tmp_path / "cache"
+    environment = {**os.environ, "TORCHSHIP_CACHE": str(cache), "TORCHSHIP_CPU": "x86-64-v3"}
+    text = [command.EXECUTABLE, "check", compiled, "--engine", "forward-x86-64-v3-1t",
+            "--threads", "1", "--json"]  # fmt: skip
+    watched = _written(cache)
+    running = [
+        subprocess.Popen(text, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(64)
+    ]
+    for each in running:
+        out, error = each.communicate(timeout=300)
+        assert each.returncode == 0, error
+        assert json.loads(out)["passed"]
+    assert len(list(cache.glob("*.so"))) == 1
+    assert not list(cache.glob(".torchship-*"))
+    assert watched is None
+
+
+def _written(cache: Path) -> None:
+    assert not cache.exists()
+
+
+@needs_v3
+@pytest.mark.parametrize("harm", ["garbage", "shorter", "a folder"])
+def test_a_poisoned_cache_is_written_anew(compiled, tmp_path, monkeypatch, harm):
+    monkeypatch.setenv("TORCHSHIP_CACHE", str(tmp_path / "cache"))
+    options = {"engine": "forward-x86-64-v3-1t", "threads": 1}
+    torchship.load(compiled, **options)
+    (file,) = (tmp_path / "cache").glob("*.so")
+    good = file.read_bytes()
+    if harm == "a folder":
+        file.unlink()
+        file.mkdir()
+    else:
+        file.chmod(0o700)
+        bad = b"\x7fELF" + os.urandom(len(good) - 4) if harm == "garbage" else good[: len(good) // 2]
+        file.unlink()
+        file.write_bytes(bad)
+    script = (
+        "import torchship, sys; m = torchship.load(sys.argv[1], engine=sys.argv[2], threads=1); "
+        "print(m.check().passed)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, compiled, "forward-x86-64-v3-1t"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout == "True\n", done.stderr
+    if harm != "a folder":
+        assert file.read_bytes() == good
+
+
+@needs_v3
+def test_without_a_cache(compiled, monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCHSHIP_CACHE", "/proc/nowhere")
+    model = torchship.load(compiled, engine="compiled", threads=1)
+    assert model.check().passed
+    assert not list(tmp_path.iterdir())
+
+
+def test_damage_is_found_before_it_runs(compiled, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCHSHIP_CACHE", str(tmp_path / "cache"))
+    broken = tmp_path / "broken.pt"
+    data = bytearray(compiled.read_bytes())
+    with zipfile.ZipFile(compiled) as file:
+        (record,) = (i for i in file.infolist() if i.filename.endswith("v3-1t.pt2"))
+    at = data.index(b"\x7fELF", record.header_offset)
+    data[at + 4096] ^= 0xFF
+    broken.write_bytes(data)
+    with pytest.raises(torchship.Error) as raised:
+        torchship.load(broken, engine="forward-x86-64-v3-1t", threads=1, verify=False)
+    check_message(raised.value, "broken.pt", "is damaged")
+    assert not list((tmp_path / "cache").glob("*.so"))
+
+
+def test_the_strict_policy_refuses_machine_code(compiled):
+    with pytest.raises(torchship.ArchiveError) as raised:
+        torchship.load(compiled, policy="strict")
+    check_message(raised.value, "audit-native-code")
+
+
+@needs_v3
+def test_in_a_root_without_anything(compiled, tmp_path):
+    root = tmp_path / "root"
+    _bare_root.make_bare_root(root, compiled)
+    done = _bare_root.run_in(
+        root, "/bin/torchship", "check", f"/{compiled.name}", "--threads", "1", "--json"
+    )
+    if "Operation not permitted" in done.stderr:
+        pytest.skip(f"the root may not be entered here: {done.stderr.strip()}")
+    report = json.loads(done.stdout)
+    assert report["passed"]
+    assert "forward-x86-64-v3-1t" in [each["engine"] for each in report["engines"]], report
+
+
+def test_stock_torch_runs_the_package(compiled, tmp_path):
+    """What is in the archive is a package as AOTInductor's own loader takes it."""
+    with zipfile.ZipFile(compiled) as file:
+        (name,) = (n for n in file.namelist() if n.endswith("v2-1t.pt2"))
+        package = tmp_path / "engine.pt2"
+        package.write_bytes(file.read(name))
+    model = torch._inductor.aoti_load_package(str(package))
+    batch = example(3)
+    hidden, scale = model(batch["x"], batch["mask"])
+    assert torch.allclose(scale, torch.arange(3.0) * 2)
+    # And it opens here like an archive, with what it says of itself.
+    info = torchship.info(package)
+    assert info.format == "aotinductor" and len(info.methods[0].inputs) == 2
+    own = torchship.load(package)
+    assert torch.equal(own(batch["x"], batch["mask"])[0], hidden)
+    check_failure(cli("check", package), 1, "holds no samples")
+
+
+def test_settings_are_known():
+    assert [each.name for each in trials_for(False)] == ["freezing", "products", "stack", "plain"]
+    assert len(trials_for(True)) == len(TRIALS)
+    with pytest.raises(ValueError, match="no settings 'x'"):
+        trials_for(False, ("x",))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        ((), 2, "the following arguments are required"),
+        (("{}", "--isa", "sparc"), 2, "invalid choice: 'sparc'"),
+        (("{}", "--size", "batch"), 2, "--size is NAME=N"),
+        (("{}", "--dynamic", "x"), 2, "--dynamic is INPUT:DIM=NAME"),
+        (("{}", "--device", "cuda"), 1, "compiled for the CPU only"),
+        (("{}", "--method", "backward"), 1, "has no method 'backward'"),
+        (("{}", "--size", "depth=3"), 1, "no size 'depth' that varies"),
+        (("absent.pt",), 1, "absent.pt: no such file"),
+    ],
+)
+def test_bad_usage(traced, arguments, status, message):
+    before = traced.read_bytes()
+    done = subprocess.run(
+        [sys.executable, "-m", "torchship", "compile", *(a.format(traced) for a in arguments)],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    check_failure(done, status, message)
+    assert traced.read_bytes() == before
+
+
+def test_models_that_keep_state_are_left_alone(tmp_path):
+    class Counter(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("calls", torch.zeros(()))
+
+        def forward(self, x):
+            self.calls += 1
+            return x + self.calls
+
+    path = tmp_path / "counter.pt"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torchship.save(torch.jit.script(Counter().eval()), path)
+    before = path.read_bytes()
+    with pytest.raises(torchship.EngineError) as raised:
+        torchship.compile(path, examples=[torch.ones(2)])
+    check_message(raised.value, "calls")
+    assert path.read_bytes() == before
+
+
+@pytest.mark.slow
+@needs_v3
+def test_all_trials_of_the_articles_network(tmp_path):
+    sys.path.insert(0, str(Path(__file__).parents[2] / "models"))
+    import toy_mlp
+
+    path = tmp_path / "toy.pt"
+    module = toy_mlp.build().eval()
+    torchship.trace(module, torch.ones(1, 3)).save(path)
+    done = torchship.compile(path, threads=1, sizes=[{"batch": 1}], module=module)
+    assert done.engines == ["forward-x86-64-v3-1t", "forward-batch1-x86-64-v3-1t"]
+    assert [each.problem for tried in done.trials.values() for each in tried] == [""] * 8
+    model = torchship.load(path, threads=1)
+    ones, twos = model(torch.ones(1, 3)), model(torch.full((1, 3), 2.0))
+    assert torch.allclose(ones, module(torch.ones(1, 3)))
+    assert torch.allclose(twos, module(torch.full((1, 3), 2.0)))
+    again = torchship.compile(path, threads=1, trials=["products"], keep_slower=True)
+    assert again.engines == ["forward-x86-64-v3-1t"]
+    assert len(torchship.info(path).engines) == 2
+    assert shutil.which("g++")
+    assert numpy.isfinite(ones.detach().numpy()).all()
