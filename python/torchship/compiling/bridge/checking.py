@@ -44,7 +44,11 @@ class Original:
 
 def run_flat(function: Any, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
     with torch.no_grad(), seeded(0):
-        return tuple(function(*(each.detach().clone(memory_format=torch.contiguous_format) for each in tensors)))
+        return tuple(
+            function(
+                *(each.detach().clone(memory_format=torch.contiguous_format) for each in tensors)
+            )
+        )
 
 
 def different(expected: Any, got: Any) -> str:
@@ -138,7 +142,7 @@ class Trial:
         return {name: None}
 
     def _own(self, made: Attempt) -> dict[str, int]:
-        """The sizes of the inputs given, or of those traced with where the program takes no other."""
+        """The sizes of the inputs given, or where the program takes others, those traced with."""
         supported = made.sizes.supported(made.program)
         found = {}
         for name, [(tensor, dimension), *_] in made.sizes.members().items():

@@ -26,7 +26,8 @@ from torchship.compiling.bridge.operators import (
 )
 from torchship.compiling.bridge.plain import CHANGING, INTEGER_POWER, OPERATORS
 from torchship.compiling.bridge.prims import CONTROL, Instance, Raised
-from torchship.compiling.bridge.problems import BridgeError, BranchError, refused
+from torchship.compiling.bridge.problems import BranchError, BridgeError, refused
+from torchship.compiling.bridge.recurrent import has_varying_time, recurrent
 from torchship.compiling.bridge.special import (
     KNOWN_TOO,
     MAKES_TENSORS,
@@ -154,6 +155,8 @@ class Interpreter:
         return OPERATORS[step.kind](*values)
 
     def _dispatched(self, step: Step, values: list[Any], environment: Environment) -> Any:
+        if has_varying_time(step.kind, step.schema.overload_name, values):
+            return recurrent(step.kind, [materialised(each) for each in values])
         if not (overload(step)._schema.is_mutable and isinstance(values[0], Number)):
             result = call(step, values, self.changes_tensor)
             return list(result) if isinstance(result, tuple) and len(step.outputs) == 1 else result

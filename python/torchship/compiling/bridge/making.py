@@ -215,6 +215,9 @@ def _json(structure: Structure) -> dict[str, Any]:
         return {"kind": "none"}
     items = [_json(item) for item in structure.items]
     if structure.kind == "dict":
-        return {"kind": "dict", "entries": [list(e) for e in zip(structure.keys, items, strict=True)]}
+        return {
+            "kind": "dict",
+            "entries": [list(e) for e in zip(structure.keys, items, strict=True)],
+        }
     names = {"names": list(structure.keys)} if structure.keys else {}
     return {"kind": structure.kind, "items": items, **names}

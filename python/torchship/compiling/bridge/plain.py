@@ -1,6 +1,7 @@
 """TorchScript's operators on numbers, strings, lists and dicts, which are no operators of ATen.
 
-Values are Python's own, or symbolic where sizes vary; lists and dicts are shared, as they are there.
+Values are Python's own, or symbolic where sizes vary; lists and dicts are shared as they are
+there.
 """
 
 import math

@@ -118,5 +118,3 @@ def _computed(value: Any) -> tuple[str, Tensor | None]:
         made = torch.ops.aten.scalar_tensor.default(plain, dtype=dtype, device="cpu")
         return kind, made != 0 if kind == "bool" else made
     return "", None
-
-

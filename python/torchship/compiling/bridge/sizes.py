@@ -278,7 +278,9 @@ def _smallest(allowed: Range) -> int:
 
 def smallest(supported: Mapping[str, Range | int]) -> dict[str, int]:
     """The smallest size of all names at once, where there are several."""
-    ranges = {n: each for n, each in supported.items() if isinstance(each, Range) and each.name == n}
+    ranges = {
+        n: each for n, each in supported.items() if isinstance(each, Range) and each.name == n
+    }
     return {n: _smallest(each) for n, each in ranges.items()} if len(ranges) > 1 else {}
 
 
