@@ -218,14 +218,20 @@ def _ask_torchscript(step: Step, values: list[Any]) -> Any:
 
 
 def _reason(error: Exception) -> str:
+    if _needs_data(error):
+        return "it needs a number that is known only when the model runs"
     text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0] if text else 'no message'}"
 
 
 def _hint(error: Exception) -> str:
-    if type(error).__name__ == "GuardOnDataDependentSymNode":
-        return (
-            "what is computed here depends on the values of tensors, not only on their sizes; "
-            "leave this method to the interpreter"
-        )
-    return ""
+    if not _needs_data(error):
+        return ""
+    return (
+        "what is computed here depends on the values of tensors, not only on their sizes; leave "
+        "this method to the interpreter"
+    )
+
+
+def _needs_data(error: Exception) -> bool:
+    return type(error).__name__ == "GuardOnDataDependentSymNode"

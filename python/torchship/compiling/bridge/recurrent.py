@@ -61,11 +61,14 @@ def _scan(
     gates = linear(x, input_weight, biases[0] if biases else None)
     gates = gates.flip(0) if reverse else gates
 
-    def step(h: Tensor, x: Tensor, *weights: Tensor) -> list[Tensor]:
-        after = cell(x, linear(h, *weights), h)
+    # Inductor makes the shape of the outputs of what it is given, so it must be given all sizes.
+    sizes = [size for size in gates.shape if isinstance(size, torch.SymInt)]
+
+    def step(h: Tensor, x: Tensor, *others: Any) -> list[Tensor]:
+        after = cell(x, linear(h, *others[len(sizes) :]), h)
         return [after, after.clone()]
 
     last, outputs = torch.ops.higher_order.scan(
-        step, [state.clone()], [gates], (state_weight, *biases[1:])
+        step, [state.clone()], [gates], (*sizes, state_weight, *biases[1:])
     )
     return outputs.flip(0) if reverse else outputs, last
