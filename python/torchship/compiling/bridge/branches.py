@@ -71,6 +71,8 @@ def _asserted(
         message = "a check of the model failed"
     except Raised as raised:
         message = str(raised)
+    except (BranchError, BridgeError):
+        message = "a check of the model failed, and what it says could not be made"
     holds = condition if other is yes else _negated(condition)
     if isinstance(holds, torch.SymBool) and not interpreter.assumed:
         torch._check(holds, lambda: message)

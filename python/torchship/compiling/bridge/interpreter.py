@@ -55,6 +55,7 @@ class Interpreter:
         self._fixed: dict[int, tuple[Any, str]] = {}  # containers that must not change
         self._storages = {t.untyped_storage()._cdata: name for name, t in weights.tensors()}
         self._calls: dict[Step, Method] = {}
+        self.written: set[int] = set()  # the storages of tensors that were changed in place
 
     def run(self, method: Method, arguments: Sequence[Any]) -> Any:
         """The method's result. Raises Raised where the method itself raises."""
@@ -140,6 +141,9 @@ class Interpreter:
                 return KNOWN_TOO[step.kind](*_for_special(step, values))
             return self._dispatched(step, values, environment)
         if step.kind in SPECIAL and (step.is_of_tensor or step.kind in MAKES_TENSORS):
+            if step.schema is not None and step.schema.is_mutable:
+                values = [materialised(values[0]), *values[1:]]
+                self.changes_tensor(step, values[0])
             return SPECIAL[step.kind](*_for_special(step, values))
         if step.kind in OPERATORS and not step.is_of_tensor:
             return self._plain(step, values)
@@ -177,6 +181,7 @@ class Interpreter:
         storage = tensor.untyped_storage()._cdata
         if storage in self._storages:
             self._refuse_change(step, self._storages[storage])
+        self.written.add(storage)
 
     def _refuse_change(self, step: Step, what: str) -> None:
         if what == _OUTSIDE:

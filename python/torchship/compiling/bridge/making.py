@@ -44,6 +44,8 @@ class Exported:
     """The names whose sizes vary less than was asked for."""
     checked: list[str]
     """The inputs at which program and method agreed: "the inputs given", "batch=1"."""
+    changes: list[int]
+    """The input tensors that the method changes in place, and the program too."""
     structure: Structure = field(repr=False)
 
     def result(self, tensors: Sequence[Tensor]) -> Any:
@@ -202,6 +204,7 @@ class _Bridge:
             made.sizes.supported(made.program),
             [replace(each, why=why) for each in restrictions],
             checked,
+            self.runner.changes,
             structure,
         )
 
