@@ -145,6 +145,14 @@ def test_a_largest_size_is_found():
     assert restriction.range.max == 10
 
 
+def test_names_of_any_form():
+    dynamic = [{0: Range("batch.mask_0"), 1: Range("_time")}]
+    made = bridged(
+        scripted(pairs_free), (torch.randn(4, 3),), (torch.randn(1, 5),), dynamic=dynamic
+    )
+    assert made.restrictions == [] and list(made.ranges) == ["batch.mask_0", "_time"]
+
+
 def test_limits_that_were_declared():
     limited = Range("batch", min=2, max=6)
     made = bridged(scripted(pairs_free), (torch.randn(4, 3),), dynamic=[{0: limited}])
