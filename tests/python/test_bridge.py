@@ -365,6 +365,7 @@ def test_a_result_of_unknown_length_is_refused_at_its_line():
 def test_objects_wrong_numbers_of_inputs_and_failures():
     assert "Box" in refusal(reloaded(BUILDERS["boxes"]()), (X,), "pack").message
     module = scripted(optionals)
+    assert "no method 'encode'" in refusal(module, (X,), "encode").message
     assert "takes 3 values, 1 are given" in refusal(module, (X,)).message
     assert "raises on these inputs" in refusal(module, (X, None, -1.0)).message
     error = refusal(module, (X, torch.ones(5), None))

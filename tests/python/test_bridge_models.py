@@ -12,7 +12,7 @@ from bridge_support import BATCH, archive, bridged, operators, scripted, traced
 from hazards import CLEAN
 from r_torch import same
 from test_bridge_branches import Gate, newton
-from torch import nn
+from torch import Tensor, nn
 from torchship.compiling.bridge import BridgeError, Range, exported
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +40,32 @@ def test_a_recurrent_relu_without_batch_first():
     module = traced(nn.RNN(3, 4, nonlinearity="relu"), SEQUENCES[0])
     first, *others = [(each,) for each in SEQUENCES]
     bridged(module, first, *others, dynamic=[{0: TIME, 1: BATCH}])
+
+
+class Stock(nn.Module):
+    """torch's own modules, scripted, with the checks and branches that they have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gru = nn.GRU(8, 4, batch_first=True, bidirectional=True)
+        self.lstm = nn.LSTM(8, 8, batch_first=True, num_layers=2)
+        layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+        self.encoder = nn.TransformerEncoder(layer, 1)
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.norm = nn.InstanceNorm1d(8)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.lstm(self.gru(x)[0])[0]
+        x = self.encoder(self.norm(x.transpose(1, 2)).transpose(1, 2))
+        up = nn.functional.interpolate(x.transpose(1, 2), scale_factor=2.0)
+        return self.attention(x, x, x, need_weights=False)[0], up
+
+
+def test_stock_modules_scripted():
+    first, *others = [(torch.randn(b, t, 8),) for b, t in ((2, 5), (1, 7), (4, 2))]
+    time = Range("time", min=2)
+    made = bridged(scripted(Stock()), first, *others, dynamic=[{0: BATCH, 1: time}])
+    assert made.restrictions == []
 
 
 def save(model, examples, path: Path, **options) -> Path:

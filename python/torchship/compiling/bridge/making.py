@@ -86,6 +86,9 @@ class _Bridge:
         dynamic: Sequence[Mapping[int, Range]],
     ) -> None:
         self.name = method
+        if not module._c._has_method(method):
+            names = ", ".join(sorted(module._c._method_names()))
+            raise BridgeError(f"the module has no method {method!r}", f"its methods are: {names}")
         try:
             self.runner = Runner(module, method, inputs)
         except UnsupportedValue as error:
