@@ -8,6 +8,7 @@ import torch
 from bridge_support import BATCH, bridged, operators, reloaded, scripted, traced
 from r_torch import Parts, Tied
 from support import BUILDERS, legacy
+from test_retarget import on_cuda
 from torch import Tensor, nn
 from torchship.compiling.bridge import BridgeError, exported
 
@@ -244,6 +245,35 @@ def test_archives_of_other_tests(name, method):
     bridged(reloaded(BUILDERS[name]()), (example,), method=method, dynamic=[{0: BATCH}])
 
 
+def doubles_its_input(self, x: Tensor, y: Tensor):
+    y.mul_(2)
+    return x + y
+
+
+def test_inputs_that_are_changed_are_reported_and_changed():
+    made = exported(scripted(doubles_its_input), "forward", (X, X))
+    assert made.changes == [1]
+    y = torch.ones(2, 3)
+    assert torch.equal(made.program.module()(X, y)[0], X + 2) and torch.equal(
+        y, torch.full((2, 3), 2.0)
+    )
+
+
+class Positions(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        places = torch.arange(3, device="cpu", dtype=torch.float32)
+        return x.to("cpu") + places
+
+
+def test_devices_that_were_baked_in_give_way(tmp_path):
+    legacy(torch.jit.save, traced(Positions(), X), str(tmp_path / "cpu.pt"))
+    assert on_cuda(tmp_path / "cpu.pt", tmp_path / "cuda.pt") == 2
+    module = legacy(torch.jit.load, str(tmp_path / "cuda.pt"), map_location="cpu")
+    made = exported(module, "forward", (X,), [{0: BATCH}])
+    assert made.restrictions == []
+    assert torch.equal(made.program.module()(X[:1])[0], X[:1] + torch.arange(3.0))
+
+
 def refusal(module, inputs, method="forward") -> BridgeError:
     with pytest.raises(BridgeError) as caught:
         exported(module, method, inputs)
@@ -271,6 +301,16 @@ class Steps(nn.Module):
         return x
 
     @torch.jit.export
+    def put(self, x: Tensor, at: Tensor):
+        self.sum[at] = x[0, at]
+        return x
+
+    @torch.jit.export
+    def fill(self, x: Tensor):
+        self.sum.fill_(float(x[0, 0]))
+        return x
+
+    @torch.jit.export
     def add(self, x: Tensor):
         part = self.sum[1:]
         part += x[0, 1:]
@@ -278,11 +318,19 @@ class Steps(nn.Module):
 
 
 @pytest.mark.parametrize(
-    "method, what", [("forward", "'steps'"), ("remember", "kept"), ("add", "sum")]
+    "method, what",
+    [
+        ("forward", "'steps'"),
+        ("remember", "kept"),
+        ("put", "sum"),
+        ("fill", "sum"),
+        ("add", "sum"),
+    ],
 )
 def test_state_is_refused(method, what):
     module = scripted(Steps())
-    error = refusal(module, (X,), method)
+    inputs = (X, torch.tensor([0, 2])) if method == "put" else (X,)
+    error = refusal(module, inputs, method)
     assert "changes" in error.message and what in error.message
     assert "keeps state" in error.hint
     assert error.place == "" or "test_bridge.py" in error.place
@@ -317,6 +365,7 @@ def test_a_result_of_unknown_length_is_refused_at_its_line():
 def test_objects_wrong_numbers_of_inputs_and_failures():
     assert "Box" in refusal(reloaded(BUILDERS["boxes"]()), (X,), "pack").message
     module = scripted(optionals)
+    assert "no method 'encode'" in refusal(module, (X,), "encode").message
     assert "takes 3 values, 1 are given" in refusal(module, (X,)).message
     assert "raises on these inputs" in refusal(module, (X, None, -1.0)).message
     error = refusal(module, (X, torch.ones(5), None))

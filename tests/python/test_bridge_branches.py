@@ -139,7 +139,7 @@ def checked(self, x: Tensor, n: int):
     if n > 3:
         raise ValueError("never")
     if x.sum() > 100:
-        raise ValueError("sum is too large: {}".format(n))
+        raise ValueError(f"sum is too large: {n}")
     assert bool(x.min() > -10), "too small"
     return x + n
 

@@ -78,9 +78,7 @@ def plus(self, a: Tensor, b: Tensor):
 
 def test_names_that_must_be_the_same():
     dynamic = [{0: Range("rows")}, {0: Range("lines")}]
-    made = bridged(
-        scripted(plus), (torch.randn(4, 3), torch.randn(4, 3)), dynamic=dynamic
-    )
+    made = bridged(scripted(plus), (torch.randn(4, 3), torch.randn(4, 3)), dynamic=dynamic)
     assert [str(each).split(":")[0] for each in made.restrictions] in (
         ["lines must be the size of rows"],
         ["rows must be the size of lines"],
@@ -104,7 +102,9 @@ def short(self, x: Tensor):
 
 
 def test_multiples_are_found():
-    made = bridged(scripted(pairs), (torch.randn(4, 3),), (torch.randn(8, 3),), dynamic=[{0: BATCH}])
+    made = bridged(
+        scripted(pairs), (torch.randn(4, 3),), (torch.randn(8, 3),), dynamic=[{0: BATCH}]
+    )
     [restriction] = made.restrictions
     assert restriction.range.multiple_of == 2 and restriction.wanted == BATCH
     assert "a multiple of 2" in str(restriction)
@@ -138,9 +138,19 @@ def test_a_size_that_cannot_vary_is_fixed_and_reported():
 
 
 def test_a_largest_size_is_found():
-    made = bridged(scripted(short), (torch.randn(4, 3),), (torch.randn(10, 3),), dynamic=[{0: BATCH}])
+    made = bridged(
+        scripted(short), (torch.randn(4, 3),), (torch.randn(10, 3),), dynamic=[{0: BATCH}]
+    )
     [restriction] = made.restrictions
     assert restriction.range.max == 10
+
+
+def test_names_of_any_form():
+    dynamic = [{0: Range("batch.mask_0"), 1: Range("_time")}]
+    made = bridged(
+        scripted(pairs_free), (torch.randn(4, 3),), (torch.randn(1, 5),), dynamic=dynamic
+    )
+    assert made.restrictions == [] and list(made.ranges) == ["batch.mask_0", "_time"]
 
 
 def test_limits_that_were_declared():
@@ -160,7 +170,9 @@ def squeezed(self, x: Tensor):
 
 
 def test_a_size_of_one_that_differs_is_taken_away():
-    made = bridged(scripted(squeezed), (torch.randn(4, 3),), (torch.randn(7, 3),), dynamic=[{0: BATCH}])
+    made = bridged(
+        scripted(squeezed), (torch.randn(4, 3),), (torch.randn(7, 3),), dynamic=[{0: BATCH}]
+    )
     supported = made.ranges["batch"]
     assert isinstance(supported, Range) and (supported.min == 2 or made.restrictions == [])
     program = made.program.module()

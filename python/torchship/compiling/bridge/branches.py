@@ -71,6 +71,8 @@ def _asserted(
         message = "a check of the model failed"
     except Raised as raised:
         message = str(raised)
+    except (BranchError, BridgeError):
+        message = "a check of the model failed, and what it says could not be made"
     holds = condition if other is yes else _negated(condition)
     if isinstance(holds, torch.SymBool) and not interpreter.assumed:
         torch._check(holds, lambda: message)
@@ -225,7 +227,8 @@ def _while(
     def goes_on(*values: Any) -> Tensor:
         going, count = values[:2]
         end = lower(limit, values[len(start) :])
-        return going if isinstance(end, int) and end >= _NO_LIMIT else going & (count < end)
+        has_none = isinstance(end, int) and end >= _NO_LIMIT
+        return going.clone() if has_none else going & (count < end)
 
     def body(*values: Any) -> tuple[Tensor, ...]:
         own, others = values[: len(start)], values[len(start) :]

@@ -26,13 +26,16 @@ class Original:
 
     def __init__(self, script: torch.jit.ScriptModule, method: str, runner: Runner) -> None:
         self._method = script._c._get_method(method)
-        self._arguments = runner.arguments
+        self._runner = runner
 
     def __call__(self, tensors: Sequence[Tensor]) -> Any:
         own = [each.detach().clone(memory_format=torch.contiguous_format) for each in tensors]
         # The profiling executor would compile anew for each shape.
         with torch.no_grad(), seeded(0), torch.jit.optimized_execution(False):
-            return self._method(*self._arguments.around(own))
+            # Where it names a device that is not here, its graph run on the CPU is what there is.
+            if self._runner.names_devices():
+                return self._runner.by_itself(own)
+            return self._method(*self._runner.arguments.around(own))
 
     def takes(self, tensors: Sequence[Tensor]) -> bool:
         try:
@@ -44,7 +47,11 @@ class Original:
 
 def run_flat(function: Any, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
     with torch.no_grad(), seeded(0):
-        return tuple(function(*(each.detach().clone(memory_format=torch.contiguous_format) for each in tensors)))
+        return tuple(
+            function(
+                *(each.detach().clone(memory_format=torch.contiguous_format) for each in tensors)
+            )
+        )
 
 
 def different(expected: Any, got: Any) -> str:
@@ -138,7 +145,7 @@ class Trial:
         return {name: None}
 
     def _own(self, made: Attempt) -> dict[str, int]:
-        """The sizes of the inputs given, or of those traced with where the program takes no other."""
+        """The sizes of the inputs given, or where the program takes others, those traced with."""
         supported = made.sizes.supported(made.program)
         found = {}
         for name, [(tensor, dimension), *_] in made.sizes.members().items():

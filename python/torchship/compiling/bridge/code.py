@@ -47,11 +47,6 @@ class Step:
         return place_of(self.node.sourceRange())
 
     @cached_property
-    def types(self) -> list[str]:
-        """The kinds of the outputs' types: "TensorType", "IntType"."""
-        return [value.type().kind() for value in self.node.outputs()]
-
-    @cached_property
     def constant(self) -> Any:
         return next(self.node.outputs()).toIValue()
 

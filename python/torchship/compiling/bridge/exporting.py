@@ -73,9 +73,7 @@ def attempt(
     )
 
 
-def _export(
-    runner: Runner, tensors: Sequence[Tensor], sizes: Sizes, way: Way
-) -> ExportedProgram:
+def _export(runner: Runner, tensors: Sequence[Tensor], sizes: Sizes, way: Way) -> ExportedProgram:
     spec = sizes.spec()
     names = runner.arguments.names()
     # Each its own memory, as one tensor given twice would be one input; contiguous, as compilers

@@ -26,7 +26,8 @@ from torchship.compiling.bridge.operators import (
 )
 from torchship.compiling.bridge.plain import CHANGING, INTEGER_POWER, OPERATORS
 from torchship.compiling.bridge.prims import CONTROL, Instance, Raised
-from torchship.compiling.bridge.problems import BridgeError, BranchError, refused
+from torchship.compiling.bridge.problems import BranchError, BridgeError, refused
+from torchship.compiling.bridge.recurrent import has_varying_time, recurrent
 from torchship.compiling.bridge.special import (
     KNOWN_TOO,
     MAKES_TENSORS,
@@ -54,6 +55,7 @@ class Interpreter:
         self._fixed: dict[int, tuple[Any, str]] = {}  # containers that must not change
         self._storages = {t.untyped_storage()._cdata: name for name, t in weights.tensors()}
         self._calls: dict[Step, Method] = {}
+        self.written: set[int] = set()  # the storages of tensors that were changed in place
 
     def run(self, method: Method, arguments: Sequence[Any]) -> Any:
         """The method's result. Raises Raised where the method itself raises."""
@@ -139,6 +141,9 @@ class Interpreter:
                 return KNOWN_TOO[step.kind](*_for_special(step, values))
             return self._dispatched(step, values, environment)
         if step.kind in SPECIAL and (step.is_of_tensor or step.kind in MAKES_TENSORS):
+            if step.schema is not None and step.schema.is_mutable:
+                values = [materialised(values[0]), *values[1:]]
+                self.changes_tensor(step, values[0])
             return SPECIAL[step.kind](*_for_special(step, values))
         if step.kind in OPERATORS and not step.is_of_tensor:
             return self._plain(step, values)
@@ -154,6 +159,8 @@ class Interpreter:
         return OPERATORS[step.kind](*values)
 
     def _dispatched(self, step: Step, values: list[Any], environment: Environment) -> Any:
+        if has_varying_time(step.kind, step.schema.overload_name, values):
+            return recurrent(step.kind, [materialised(each) for each in values])
         if not (overload(step)._schema.is_mutable and isinstance(values[0], Number)):
             result = call(step, values, self.changes_tensor)
             return list(result) if isinstance(result, tuple) and len(step.outputs) == 1 else result
@@ -174,6 +181,7 @@ class Interpreter:
         storage = tensor.untyped_storage()._cdata
         if storage in self._storages:
             self._refuse_change(step, self._storages[storage])
+        self.written.add(storage)
 
     def _refuse_change(self, step: Step, what: str) -> None:
         if what == _OUTSIDE:
@@ -215,14 +223,20 @@ def _ask_torchscript(step: Step, values: list[Any]) -> Any:
 
 
 def _reason(error: Exception) -> str:
+    if _needs_data(error):
+        return "it needs a number that is known only when the model runs"
     text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0] if text else 'no message'}"
 
 
 def _hint(error: Exception) -> str:
-    if type(error).__name__ == "GuardOnDataDependentSymNode":
-        return (
-            "what is computed here depends on the values of tensors, not only on their sizes; "
-            "leave this method to the interpreter"
-        )
-    return ""
+    if not _needs_data(error):
+        return ""
+    return (
+        "what is computed here depends on the values of tensors, not only on their sizes; leave "
+        "this method to the interpreter"
+    )
+
+
+def _needs_data(error: Exception) -> bool:
+    return type(error).__name__ == "GuardOnDataDependentSymNode"

@@ -44,6 +44,8 @@ class Exported:
     """The names whose sizes vary less than was asked for."""
     checked: list[str]
     """The inputs at which program and method agreed: "the inputs given", "batch=1"."""
+    changes: list[int]
+    """The input tensors that the method changes in place, and the program too."""
     structure: Structure = field(repr=False)
 
     def result(self, tensors: Sequence[Tensor]) -> Any:
@@ -84,6 +86,9 @@ class _Bridge:
         dynamic: Sequence[Mapping[int, Range]],
     ) -> None:
         self.name = method
+        if not module._c._has_method(method):
+            names = ", ".join(sorted(module._c._method_names()))
+            raise BridgeError(f"the module has no method {method!r}", f"its methods are: {names}")
         try:
             self.runner = Runner(module, method, inputs)
         except UnsupportedValue as error:
@@ -202,6 +207,7 @@ class _Bridge:
             made.sizes.supported(made.program),
             [replace(each, why=why) for each in restrictions],
             checked,
+            self.runner.changes,
             structure,
         )
 
@@ -215,6 +221,9 @@ def _json(structure: Structure) -> dict[str, Any]:
         return {"kind": "none"}
     items = [_json(item) for item in structure.items]
     if structure.kind == "dict":
-        return {"kind": "dict", "entries": [list(e) for e in zip(structure.keys, items, strict=True)]}
+        return {
+            "kind": "dict",
+            "entries": [list(e) for e in zip(structure.keys, items, strict=True)],
+        }
     names = {"names": list(structure.keys)} if structure.keys else {}
     return {"kind": structure.kind, "items": items, **names}

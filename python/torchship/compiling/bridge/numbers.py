@@ -21,7 +21,8 @@ SYMBOLIC = (torch.SymInt, torch.SymFloat, torch.SymBool)
 class Number:
     """A 0-dimensional tensor whose value is known when the graph is made.
 
-    `value` is a real tensor, a symbolic integer to be divided by `denominator`, or a symbolic truth.
+    `value` is a real tensor, a symbolic integer to be divided by `denominator`, or a symbolic
+    bool.
     """
 
     value: Any
@@ -77,8 +78,7 @@ def compute(operator: Callable[..., Any], name: str, arguments: dict[str, Any]) 
         return _symbolic(name, arguments)
     with _disable_current_modes():
         plain = {
-            key: each.value if isinstance(each, Number) else each
-            for key, each in arguments.items()
+            key: each.value if isinstance(each, Number) else each for key, each in arguments.items()
         }
         result = operator(**plain)
         return known(result) if isinstance(result, Tensor) and not result.dim() else NotImplemented

@@ -1,6 +1,7 @@
 """TorchScript's operators on numbers, strings, lists and dicts, which are no operators of ATen.
 
-Values are Python's own, or symbolic where sizes vary; lists and dicts are shared, as they are there.
+Values are Python's own, or symbolic where sizes vary; lists and dicts are shared as they are
+there.
 """
 
 import math
@@ -38,8 +39,9 @@ def _to_bool(value: Any) -> Any:
 
 
 def _is(a: Any, b: Any) -> bool:
-    # Everything but None is a value of its own here; enumerations and bools are equal if the same.
-    return a is b if a is None or b is None else a is b or (type(a) is type(b) and a == b)
+    if a is None or b is None or not isinstance(a, bool | int | float | str):
+        return a is b
+    return type(a) is type(b) and a == b
 
 
 def _set_item(container: Any, key: Any, value: Any) -> Any:

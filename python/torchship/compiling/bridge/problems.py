@@ -8,7 +8,9 @@ from torchship.errors import Error
 from torchship.tracing.places import is_authors
 
 _TRACED = re.compile(r"^(?P<file>[^\n]+)\((?P<line>\d+)\): ", re.MULTILINE)
-_SCRIPTED = re.compile(r"^(?:Serialized)? *File \"(?P<file>[^\"]+)\", line (?P<line>\d+)", re.MULTILINE)
+_SCRIPTED = re.compile(
+    r"^(?:Serialized)? *File \"(?P<file>[^\"]+)\", line (?P<line>\d+)", re.MULTILINE
+)
 
 
 class BridgeError(Error):

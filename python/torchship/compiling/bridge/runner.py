@@ -60,6 +60,7 @@ class Runner:
         self._weights = Weights(script)
         self._method = self._weights.method(method)
         self.structure = Structure("none")  # of the last result
+        self.changes: list[int] = []  # the tensors given that were changed in place
         self.module = self._weights.root
         self.module.forward = self._forward()
         self.module.eval()
@@ -67,7 +68,11 @@ class Runner:
     def _forward(self) -> Any:
         def forward(*tensors: Tensor) -> tuple[Tensor, ...]:
             values = self.arguments.around(tensors)
-            result = Interpreter(self._weights).run(self._method, values)
+            storages = [each.untyped_storage()._cdata for each in tensors]
+            interpreter = Interpreter(self._weights)
+            result = interpreter.run(self._method, values)
+            written = [i for i, each in enumerate(storages) if each in interpreter.written]
+            self.changes = sorted({*self.changes, *written})
             found: list[Tensor] = []
             self.structure = _structure(result, found)
             return tuple(found)
@@ -77,8 +82,14 @@ class Runner:
         forward.__signature__ = inspect.Signature([inspect.Parameter(n, kind) for n in names])
         return forward
 
-    def weights(self) -> dict[str, Tensor]:
-        return dict(self._weights.tensors())
+    def names_devices(self) -> bool:
+        """Whether the method names a device other than the CPU, and so may not run as it is."""
+        return self._weights.names_devices
+
+    def by_itself(self, tensors: Sequence[Tensor]) -> Any:
+        """The method's result, by its graph run here and now."""
+        found = self.module.forward(*tensors)
+        return rebuild(self.structure, found)
 
 
 def _structure(value: Any, tensors: list[Tensor]) -> Structure:
@@ -118,5 +129,3 @@ def _computed(value: Any) -> tuple[str, Tensor | None]:
         made = torch.ops.aten.scalar_tensor.default(plain, dtype=dtype, device="cpu")
         return kind, made != 0 if kind == "bool" else made
     return "", None
-
-

@@ -62,12 +62,13 @@ class Sizes:
                 self.ranges.setdefault(each.name, each)
         self.fixed: set[str] = set()
         self.same: dict[str, str] = {}
-        self.offsets: dict[str, int] = {}
+        self._aliases = {name: _alias(name, i) for i, name in enumerate(self.ranges)}
+        self._names = {alias: name for name, alias in self._aliases.items()}
 
     def copy(self) -> "Sizes":
         made = Sizes(self.dynamic)
         made.ranges, made.fixed = dict(self.ranges), set(self.fixed)
-        made.same, made.offsets = dict(self.same), dict(self.offsets)
+        made.same = dict(self.same)
         return made
 
     def fix_all(self, but: str = "") -> "Sizes":
@@ -89,12 +90,10 @@ class Sizes:
         for name, each in self.ranges.items():
             if name in self.fixed or name in self.same:
                 continue
-            step, offset = each.multiple_of, self.offsets.get(name, 0)
-            low = max(-(-(each.min - offset) // step), 0)
-            high = None if each.max is None else (each.max - offset) // step
-            plain = step == 1 and offset == 0
-            dim = Dim(name if plain else f"_{name}", min=low, max=high)
-            made[name] = dim if plain else step * dim + offset if offset else step * dim
+            step, alias = each.multiple_of, self._aliases[name]
+            high = None if each.max is None else each.max // step
+            dim = Dim(alias if step == 1 else f"_{alias}", min=-(-each.min // step), max=high)
+            made[name] = dim if step == 1 else step * dim
         return tuple(self._entry(entry, made) for entry in self.dynamic)
 
     def _entry(self, entry: dict[int, Range], dims: dict[str, Any]) -> dict[int, Any] | None:
@@ -111,13 +110,13 @@ class Sizes:
     def narrow(self, message: str) -> bool:
         """Do what an error of torch.export suggests; False if it suggests nothing new."""
         _, _, fixes = message.partition("Suggested fixes:")
-        before = (dict(self.ranges), set(self.fixed), dict(self.same), dict(self.offsets))
+        before = (dict(self.ranges), set(self.fixed), dict(self.same))
         for match in _FIX.finditer(fixes):
             self._apply(match["name"], match["fix"].strip())
         if not fixes:
             for match in _UNFIT.finditer(message):
-                self.give_up(match["name"].removeprefix("_"))
-        return before != (self.ranges, self.fixed, self.same, self.offsets)
+                self._give_up(match["name"].removeprefix("_"))
+        return before != (self.ranges, self.fixed, self.same)
 
     def raise_min(self, name: str, size: int | None) -> None:
         """Take away the sizes below one; None: all but the example's."""
@@ -126,35 +125,29 @@ class Sizes:
         else:
             self.ranges[name] = replace(self.ranges[name], min=max(size, self.ranges[name].min))
 
-    def give_up(self, name: str) -> None:
+    def _give_up(self, alias: str) -> None:
         """Take the smallest sizes, which are often special, from a name; else all but one."""
-        old = self.ranges.get(name)
-        if old is None:
+        if alias in self._names:
+            name = self._names[alias]
+            self.raise_min(name, 2 if self.ranges[name].min < 2 else None)
+
+    def _apply(self, alias: str, fix: str) -> None:
+        """One suggestion: "b = 3", "b = 2*_b", "b = t", "b = Dim('b', min=2)"."""
+        is_part = alias not in self._names  # "_b", of which the size is a multiple
+        name = self._names.get(alias.removeprefix("_"))
+        if name is None:
             return
-        if old.min < 2:
-            self.ranges[name] = replace(old, min=2)
+        step = self.ranges[name].multiple_of if is_part else 1
+        limits, multiple = _LIMITS.match(fix), _MULTIPLE.match(fix)
+        if limits:
+            if not is_part or step > 1:
+                self._limit(name, limits, step)
+        elif multiple and multiple["alias"] == self._aliases[name]:
+            self.ranges[name] = replace(self.ranges[name], multiple_of=int(multiple["step"]))
+        elif fix in self._names:
+            self.same[name] = self._names[fix]
         else:
             self.fixed.add(name)
-
-    def _apply(self, name: str, fix: str) -> None:
-        own = name if name in self.ranges else name.removeprefix("_")
-        if own not in self.ranges:
-            return
-        step = self.ranges[own].multiple_of if own != name else 1
-        limits = _LIMITS.match(fix)
-        derived = _DERIVED.match(fix)
-        if fix.isdigit():
-            self.fixed.add(own)
-        elif limits and own == name or limits and step > 1:
-            self._limit(own, limits, step)
-        elif derived and derived["name"] == f"_{own}":
-            old = self.ranges[own]
-            self.ranges[own] = replace(old, multiple_of=int(derived["step"] or 1))
-            self.offsets[own] = int((derived["offset"] or "0").replace(" ", ""))
-        elif fix in self.ranges:
-            self.same[own] = fix
-        elif derived or not limits:
-            self.fixed.add(own)
 
     def _limit(self, name: str, limits: re.Match[str], step: int) -> None:
         old = self.ranges[name]
@@ -195,7 +188,12 @@ class Sizes:
 _FIX = re.compile(r"^  (?P<name>\w+) = (?P<fix>.+)$", re.MULTILINE)
 _UNFIT = re.compile(r"Not all values of (?P<name>\w+) = ")
 _LIMITS = re.compile(r"Dim\('\w+'(?:, min=(?P<min>\d+))?(?:, max=(?:(?P<max>\d+)|oo))?\)")
-_DERIVED = re.compile(r"(?:(?P<step>\d+)\*)?(?P<name>\w+)(?: (?P<offset>[+-] \d+))?$")
+_MULTIPLE = re.compile(r"(?P<step>\d+)\*_(?P<alias>\w+)$")
+
+
+def _alias(name: str, number: int) -> str:
+    """A name that torch.export takes, and that is no part's."""
+    return name if name.isidentifier() and not name.startswith("_") else f"size_{number}"
 
 
 def _covers(now: Range, wanted: Range) -> bool:
@@ -278,7 +276,9 @@ def _smallest(allowed: Range) -> int:
 
 def smallest(supported: Mapping[str, Range | int]) -> dict[str, int]:
     """The smallest size of all names at once, where there are several."""
-    ranges = {n: each for n, each in supported.items() if isinstance(each, Range) and each.name == n}
+    ranges = {
+        n: each for n, each in supported.items() if isinstance(each, Range) and each.name == n
+    }
     return {n: _smallest(each) for n, each in ranges.items()} if len(ranges) > 1 else {}
 
 

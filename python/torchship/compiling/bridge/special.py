@@ -236,14 +236,16 @@ KNOWN_TOO: dict[str, Callable[..., Any]] = {
     "aten::is_complex": lambda value: value.dtype.is_complex,
     "aten::is_floating_point": lambda value: value.dtype.is_floating_point,
     "aten::is_nonzero": truth,
+    "aten::is_pinned": lambda *_: False,
     "aten::item": item,
     "aten::numel": lambda value: value.numel(),
+    "aten::pin_memory": lambda value, *_: value,
     "aten::size": size,
     "aten::stride": lambda value, dimension: tensor_of(value).stride(dimension),
     "aten::sym_size": size,
     "aten::sym_numel": lambda value: value.numel(),
 }
-"""Operators of ATen whose results are no tensors: symbolic ones stay so."""
+"""Operators of ATen whose results are no tensors, which stay symbolic; and of other devices."""
 
 TAKE_NUMBERS = frozenset(
     (

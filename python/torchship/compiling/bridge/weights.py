@@ -49,6 +49,7 @@ class Weights:
         self._parameters = {name for name, _ in module.named_parameters(remove_duplicate=False)}
         self._kept: dict[str, str] = {}  # name in the archive: name here
         self._same: dict[tuple[Any, ...], Tensor] = {}
+        self.names_devices = False  # whether a method names a device other than the CPU
 
     def method(self, name: str) -> Method:
         return self._method(Part("", self._script), name)
@@ -77,6 +78,7 @@ class Weights:
     def _constant(self, step: Step, number: int) -> Any:
         value = step.constant
         if isinstance(value, torch.device):
+            self.names_devices |= value.type != "cpu"
             return torch.device("cpu")
         if isinstance(value, Tensor) and not value.dim() and _is_simple(value):
             return known(value.detach().clone())
