@@ -154,7 +154,8 @@ class Selection {
   [[noreturn]] void refuse() const {
     std::string reasons;
     for (const PassedOver& passed : passed_over_) {
-      reasons += (reasons.empty() ? "" : "; ") + passed.engine + ": " + passed.reason;
+      const std::string whose = wants_any() ? passed.engine + ": " : "";
+      reasons += (reasons.empty() ? "" : "; ") + whose + passed.reason;
     }
     throw EngineError(info_.path.string() + ": the engine '" + options_.engine +
                           "' cannot be used: " +

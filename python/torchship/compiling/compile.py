@@ -130,6 +130,7 @@ def compile(
 
     Raises:
         EngineError: nothing could be compiled, or nothing that gives the right results.
+        Error: the method keeps state, or does what no exported program can.
         ArchiveError, SignatureError, ValueError: the archive or an option makes no sense.
     """
     if device != "cpu":
@@ -158,7 +159,7 @@ def compile(
         work = _Work(subject, Path(folder), options, module)
         done = Compiled(Path(output or archive))
         kept: list[Json] = []
-        for variant in _variants(chosen, sizes):
+        for variant in list(_variants(chosen, sizes)):
             tried, added = work.compile(variant)
             done.trials[variant.name] = tried
             kept += added
@@ -310,7 +311,15 @@ class _Work:
                     f"{variant.name}: the module cannot be exported ({' '.join(first)}); "
                     "the archive's code is taken"
                 )
-        return exported(self.subject.module, name, call.inputs, variant.dynamic)
+        made = exported(self.subject.module, name, call.inputs, variant.dynamic)
+        for each in made.restrictions:
+            self.options.progress(f"{variant.name}: {each}")
+        if made.changes:
+            raise EngineError(
+                f"{self.subject.path}: {name} changes its inputs in place, which compiled code "
+                "would not show"
+            )
+        return made
 
     def _try(self, source: Source, level: str) -> list[Engine]:
         """The settings that the budget allows, checked and measured."""
@@ -336,7 +345,9 @@ class _Work:
 
     def _trial(self, source: Source) -> Trial:
         method = source.variant.method
-        return Trial(self.subject, method, source.call, self.options.operator_libraries)
+        return Trial(
+            self.subject, method, source.call, self.folder, self.options.operator_libraries
+        )
 
     def _compile(self, source: Source, settings: Settings, level: str) -> Engine:
         name = f"{self._id(source.variant, level)}-{settings.name}"

@@ -2,9 +2,8 @@
 
 import json
 import subprocess
-import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,6 @@ from torchship.compiling.subject import Call, Json, Method, Subject
 from torchship.compiling.target import Target
 from torchship.errors import EngineError
 from torchship.tracing.manifest import sample_json
-
-MEASURED = "interpreter"
 
 
 @dataclass
@@ -63,20 +60,18 @@ class Engine:
 
 @dataclass
 class Trial:
-    """An archive with engines in it that are to be tried; removed with the trial."""
+    """Writes archives with engines that are to be tried to `folder`, and runs them."""
 
     subject: Subject
     method: Method
     call: Call
+    folder: Path
     operator_libraries: tuple[str, ...] = ()
-    folder: tempfile.TemporaryDirectory = field(
-        default_factory=lambda: tempfile.TemporaryDirectory(prefix="torchship-trial-")
-    )
 
     def run(self, engines: Sequence[Engine], threads: int, seconds: float) -> None:
         """Check every engine, and measure those that are right in turn with the interpreter."""
         runnable = [each for each in engines if each.target.runs_here() and not each.problem]
-        archive = Path(self.folder.name) / "trial.pt"
+        archive = self.folder / "trial.pt"
         if not runnable:
             return
         self._write(archive, runnable)
@@ -90,19 +85,16 @@ class Trial:
     def _write(self, archive: Path, engines: Sequence[Engine]) -> None:
         """The archive's own samples of the method too, but first the call that is measured."""
         sample, tensors = make_sample(self.subject, self.method, self.call, prefix="trial")
-        own = Path(self.folder.name) / "samples.safetensors"
+        own = self.folder / "trial.safetensors"
         save_file(self.subject.sample_tensors | tensors, own)
         manifest = {
             **self.subject.manifest,
-            "samples": [sample, *self._fitting_samples()],
+            "samples": [sample, *self.method.samples],
             "engines": [each.to_json() for each in engines],
         }
         manifest.pop("intermediates", None)  # they are of another sample's number
         packages = {f"{ENGINES}{each.id}.pt2": each.package for each in engines}
         write_with_engines(self.subject.path, archive, manifest, {**packages, SAMPLES: own})
-
-    def _fitting_samples(self) -> list[Json]:
-        return list(self.method.samples)
 
     def _check(self, archive: Path, engine: Engine, threads: int) -> None:
         try:
