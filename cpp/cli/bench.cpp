@@ -12,7 +12,7 @@
 
 #include "bench_text.h"
 #include "inputs.h"
-#include "json.h"
+#include "json/json.h"
 #include "measure.h"
 #include "method.h"
 #include "usage_error.h"

@@ -1,12 +1,10 @@
-#include "json.h"
+#include "json/json.h"
 
 #include <cmath>
 
 #include <ATen/core/Tensor.h>
 
-#include "text.h"
-
-namespace torchship::cli {
+namespace torchship {
 namespace {
 
 using json = nlohmann::ordered_json;
@@ -120,4 +118,8 @@ json to_json(const CheckReport& report) {
   return {{"passed", report.passed()}, {"samples", samples}, {"departure", departure}};
 }
 
-}  // namespace torchship::cli
+std::string to_text(const nlohmann::ordered_json& json) {
+  return json.dump(2, ' ', /*ensure_ascii=*/true, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+}  // namespace torchship
