@@ -1,4 +1,4 @@
-"""torchship through ctypes and NumPy: neither torchship's Python package nor torch is in this process.
+"""torchship through ctypes and NumPy, without torchship's Python package and without torch.
 
 run.py LIBTORCHSHIP ARCHIVE
 """
@@ -20,9 +20,7 @@ def declared(function, result, *arguments):
     return function
 
 
-new_capsule = declared(
-    ctypes.pythonapi.PyCapsule_New, ctypes.py_object, POINTER, TEXT, POINTER
-)
+new_capsule = declared(ctypes.pythonapi.PyCapsule_New, ctypes.py_object, POINTER, TEXT, POINTER)
 pointer_in = declared(ctypes.pythonapi.PyCapsule_GetPointer, POINTER, ctypes.py_object, TEXT)
 rename = declared(ctypes.pythonapi.PyCapsule_SetName, ctypes.c_int, ctypes.py_object, TEXT)
 

@@ -91,8 +91,13 @@ def test_nothing_is_copied(tmp_path):
 
 
 class Named(torch.nn.Module):
-    def forward(self, x: torch.Tensor, scale: float = 2.0) -> dict[str, torch.Tensor]:
-        return {"sum": x.sum(1), "scaled": scale * x}
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(3, 2)
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        y = self.linear(x)
+        return {"rows": y, "sums": y.sum(1)}
 
 
 @pytest.fixture(scope="module")
@@ -116,8 +121,8 @@ def test_c_program_describes_an_archive(describe, tmp_path):
     assert method == f"forward is {torchship.info(path).methods[0]}"
     batch = "batch(1..-1, 1)"
     assert f"input 'x' kind 1 Tensor float32: {batch} 3\n" in said
-    assert f"  member 'sum' kind 1 Tensor float32: {batch}\n" in said
-    assert f"  member 'scaled' kind 1 Tensor float32: {batch} 3\n" in said
+    assert f"  member 'rows' kind 1 Tensor float32: {batch} 2\n" in said
+    assert f"  member 'sums' kind 1 Tensor float32: {batch}\n" in said
     assert re.search(r"^interpreter on cpu: .+; 0 passed over$", said, re.M)
     assert "check passed\nsample 0 passed \n" in said
     info, check = documents(said)
