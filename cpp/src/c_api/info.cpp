@@ -94,7 +94,8 @@ const ts_method* ts_info_method(const ts_info* info, size_t index) {
 const ts_method* ts_info_find_method(const ts_info* info, const char* name) {
   return guarded_pointer<const ts_method>([&] {
     const ts_info& said = given(info, "ts_info_find_method", "info");
-    const std::string_view wanted = name != nullptr ? name : said.info.default_method;
+    const std::string_view wanted =
+        name != nullptr ? std::string_view(name) : std::string_view(said.info.default_method);
     for (const ts_method& method : said.methods) {
       if (method.method->name == wanted) return &method;
     }
