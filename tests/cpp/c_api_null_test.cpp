@@ -37,10 +37,8 @@ class CApiNullTest : public CApiTest {
 };
 
 /// A call that must be refused, and what it gives then.
-#define GIVES_NULL(function, ...) \
-  { #function, [&] { EXPECT_EQ(function(__VA_ARGS__), nullptr); } }
-#define GIVES(wanted, function, ...) \
-  { #function, [&] { EXPECT_EQ(function(__VA_ARGS__), wanted); } }
+#define GIVES_NULL(function, ...) {#function, [&] { EXPECT_EQ(function(__VA_ARGS__), nullptr); }}
+#define GIVES(wanted, function, ...) {#function, [&] { EXPECT_EQ(function(__VA_ARGS__), wanted); }}
 
 TEST_F(CApiNullTest, FreeingNothingIsNothing) {
   ts_value_free(nullptr);
@@ -157,7 +155,8 @@ TEST_F(CApiNullTest, ModelsRefuseNull) {
 }
 
 TEST_F(CApiNullTest, DescriptionsRefuseNull) {
-  const ts_spec* const spec = ts_method_input(ts_info_find_method(ts_model_info(model_.get()), "text"), 0);
+  const ts_spec* const spec =
+      ts_method_input(ts_info_find_method(ts_model_info(model_.get()), "text"), 0);
   ASSERT_NE(spec, nullptr);
   ts_dimension dimension{};
   expect_refusals({

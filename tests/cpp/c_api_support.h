@@ -110,6 +110,8 @@ inline ts_tensor view_of(const ValueHandle& value) {
   return view;
 }
 
-inline float first_of(const ValueHandle& value) { return *static_cast<const float*>(view_of(value).data); }
+inline float first_of(const ValueHandle& value) {
+  return *static_cast<const float*>(view_of(value).data);
+}
 
 }  // namespace torchship::test

@@ -54,8 +54,13 @@ TEST_F(CApiTest, TakesStridesAndEmptyTensors) {
   EXPECT_EQ(static_cast<const float*>(view.data)[view.strides[1]], 2 * 4 + 0.5);
 
   const std::int64_t none[] = {0, 4};
-  memory = {.data = nullptr, .shape = none, .strides = nullptr, .ndim = 2, .dtype = TS_INT64,
-            .device_type = TS_CPU, .device_index = 0};
+  memory = {.data = nullptr,
+            .shape = none,
+            .strides = nullptr,
+            .ndim = 2,
+            .dtype = TS_INT64,
+            .device_type = TS_CPU,
+            .device_index = 0};
   ValueHandle empty(ts_value_from_tensor(&memory, &Row::release, &row));
   ASSERT_NE(empty, nullptr) << ts_error_message();
   EXPECT_EQ(view_of(empty).shape[1], 4);
@@ -169,8 +174,13 @@ TEST_F(CApiTest, RefusesDLPackThatLibTorchHasNoNameFor) {
 
 TEST_F(CApiTest, WritesOutWhatLibTorchHasOnlyMarked) {
   float numbers[] = {1, 2};
-  const ts_tensor memory = {.data = numbers, .shape = nullptr, .strides = nullptr, .ndim = 0,
-                            .dtype = TS_COMPLEX64, .device_type = 0, .device_index = 0};
+  const ts_tensor memory = {.data = numbers,
+                            .shape = nullptr,
+                            .strides = nullptr,
+                            .ndim = 0,
+                            .dtype = TS_COMPLEX64,
+                            .device_type = 0,
+                            .device_index = 0};
   const ValueHandle x(ts_value_from_tensor(&memory, nullptr, nullptr));
   const ValueHandle result = call("conjugate", {x.get()});
   ts_tensor view{};

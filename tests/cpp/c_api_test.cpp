@@ -46,8 +46,9 @@ TEST_F(CApiTest, FillsTheCallersOutputs) {
 
 TEST_F(CApiTest, PassesNumbersAndStrings) {
   bool flag = false;
-  EXPECT_EQ(ts_value_as_bool(call("flag", {ValueHandle(ts_value_from_bool(true)).get()}).get(), &flag),
-            TS_OK);
+  EXPECT_EQ(
+      ts_value_as_bool(call("flag", {ValueHandle(ts_value_from_bool(true)).get()}).get(), &flag),
+      TS_OK);
   EXPECT_TRUE(flag);
   std::int64_t whole = 0;
   const ValueHandle large(ts_value_from_int(std::int64_t{1} << 60));
@@ -60,7 +61,8 @@ TEST_F(CApiTest, PassesNumbersAndStrings) {
   EXPECT_EQ(number, 0.1);
   double imaginary = 0;
   const ValueHandle complex(ts_value_from_complex(1, 2));
-  EXPECT_EQ(ts_value_as_complex(call("imaginary", {complex.get()}).get(), &number, &imaginary), TS_OK);
+  EXPECT_EQ(ts_value_as_complex(call("imaginary", {complex.get()}).get(), &number, &imaginary),
+            TS_OK);
   EXPECT_EQ(number, 1);
   EXPECT_EQ(imaginary, 2);
   const ValueHandle none(ts_value_from_none());
@@ -142,8 +144,13 @@ TEST_F(CApiTest, TellsErrorsApart) {
 
 TEST_F(CApiTest, TellsThatAModelFailed) {
   const std::int64_t shape[] = {0, 2};
-  const ts_tensor memory = {.data = nullptr, .shape = shape, .strides = nullptr, .ndim = 2,
-                            .dtype = TS_BOOL, .device_type = 0, .device_index = 0};
+  const ts_tensor memory = {.data = nullptr,
+                            .shape = shape,
+                            .strides = nullptr,
+                            .ndim = 2,
+                            .dtype = TS_BOOL,
+                            .device_type = 0,
+                            .device_index = 0};
   const ValueHandle x(ts_value_from_tensor(&memory, nullptr, nullptr));
   EXPECT_EQ(call("write", {x.get()}), nullptr);
   EXPECT_EQ(ts_error_status(), TS_ENGINE_ERROR);

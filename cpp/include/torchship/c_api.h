@@ -1,20 +1,22 @@
 #pragma once
 
-/// torchship in C (C99): load an archive, call it, look at it. No other header is needed. docs/c-api.md
-/// has an example.
+/// torchship in C (C99): load an archive, call it, look at it. No other header is needed.
+/// docs/c-api.md has an example.
 ///
-/// Errors: a function that gives a ts_status gives TS_OK or what went wrong; one that gives a pointer
-/// gives NULL when it failed. ts_error_message() then says why. No function prints, throws or ends the
-/// process; NULL where a thing is needed is an error (TS_ARGUMENT_ERROR), and freeing NULL is nothing.
+/// Errors: a function that gives a ts_status gives TS_OK or what went wrong; one that gives a
+/// pointer gives NULL when it failed. ts_error_message() then says why. No function prints, throws
+/// or ends the process; NULL where a thing is needed is an error (TS_ARGUMENT_ERROR), and freeing
+/// NULL is nothing.
 ///
-/// Ownership: `ts_x*` that a function gives is the caller's, who ends it with ts_x_free(). `const ts_x*`
-/// and `const char*` belong to the handle that they were asked of and live as long as it; strings end
-/// with a NUL. What is passed in stays the caller's, but for the memory of tensors and archives, of which
-/// the functions that take it say more. When a function fails, it has taken nothing.
+/// Ownership: `ts_x*` that a function gives is the caller's, who ends it with ts_x_free(). `const
+/// ts_x*` and `const char*` belong to the handle that they were asked of and live as long as it;
+/// strings end with a NUL. What is passed in stays the caller's, but for the memory of tensors and
+/// archives, of which the functions that take it say more. When a function fails, it has taken
+/// nothing.
 ///
 /// Threads: any number of threads may call one ts_model at once, and read one ts_value, ts_info or
-/// ts_check; none of them ever changes. A ts_options belongs to one thread at a time. Freeing a handle
-/// needs that no other thread uses it. Errors belong to the thread that made the call.
+/// ts_check; none of them ever changes. A ts_options belongs to one thread at a time. Freeing a
+/// handle needs that no other thread uses it. Errors belong to the thread that made the call.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -49,9 +51,10 @@ enum {
   TS_OTHER_ERROR = 6       ///< Anything else: no memory.
 };
 
-/// The last failure of a call on this thread; TS_OK and "" before the first. Successful calls leave it
-/// as it is. The strings live until the next failure on this thread, or its end. Languages that move
-/// their tasks from thread to thread must stay on one from the call to these (Go: LockOSThread).
+/// The last failure of a call on this thread; TS_OK and "" before the first. Successful calls leave
+/// it as it is. The strings live until the next failure on this thread, or its end. Languages that
+/// move their tasks from thread to thread must stay on one from the call to these (Go:
+/// LockOSThread).
 TS_EXPORT ts_status ts_error_status(void);
 TS_EXPORT const char* ts_error_message(void);  ///< One line: which thing, expected and found.
 TS_EXPORT const char* ts_error_hint(void);     ///< What to do about it; may be "".
@@ -112,28 +115,30 @@ enum { TS_CPU = 1, TS_CUDA = 2 };  ///< As in DLPack.
 
 /// Where a tensor's elements are. All zero but what is set is a fine start: `ts_tensor x = {0}`.
 typedef struct ts_tensor {
-  void* data;                  ///< Its first element.
-  const int64_t* shape;        ///< `ndim` sizes.
-  const int64_t* strides;      ///< `ndim` steps, in elements; NULL: row by row, without gaps.
+  void* data;              ///< Its first element.
+  const int64_t* shape;    ///< `ndim` sizes.
+  const int64_t* strides;  ///< `ndim` steps, in elements; NULL: row by row, without gaps.
   int32_t ndim;
   ts_dtype dtype;
   ts_device_type device_type;  ///< 0 is TS_CPU.
   int32_t device_index;
 } ts_tensor;
 
-/// Called once, from whichever thread lets go of the memory last, which may be inside any function here.
+/// Called once, from whichever thread lets go of the memory last, which may be inside any function
+/// here.
 typedef void (*ts_release)(void* context);
 
-/// A tensor in the caller's memory, without a copy. Shape and strides are copied. `release(context)` is
-/// called when nothing uses the memory any more; results that are the input itself, or a view of it, use
-/// it too. Without `release` the memory must outlive them all. A model that writes into its inputs
-/// writes here.
-TS_EXPORT ts_value* ts_value_from_tensor(const ts_tensor* tensor, ts_release release, void* context);
+/// A tensor in the caller's memory, without a copy. Shape and strides are copied.
+/// `release(context)` is called when nothing uses the memory any more; results that are the input
+/// itself, or a view of it, use it too. Without `release` the memory must outlive them all. A model
+/// that writes into its inputs writes here.
+TS_EXPORT ts_value* ts_value_from_tensor(const ts_tensor* tensor, ts_release release,
+                                         void* context);
 /// The same with a copy of the elements: nothing of the caller's is used after.
 TS_EXPORT ts_value* ts_value_from_tensor_copy(const ts_tensor* tensor);
 
-/// A DLPack tensor, without a copy: include any dlpack.h. Its deleter is called once, when nothing uses
-/// the memory any more, unless the function failed: then the tensor is still the caller's.
+/// A DLPack tensor, without a copy: include any dlpack.h. Its deleter is called once, when nothing
+/// uses the memory any more, unless the function failed: then the tensor is still the caller's.
 struct DLManagedTensor;
 struct DLManagedTensorVersioned;
 TS_EXPORT ts_value* ts_value_from_dlpack(struct DLManagedTensor* tensor);
@@ -181,8 +186,9 @@ TS_EXPORT const ts_value* ts_value_find(const ts_value* value, const char* name)
 
 // -------------------------------------------------------------------------------------- loading
 
-/// How to load; each setter's own value is checked when it is set. docs/runtime.md and docs/loading.md
-/// say more of them; they have the names and defaults of C++'s LoadOptions and of Python's load().
+/// How to load, with the names and defaults of C++'s LoadOptions and of Python's load(), of which
+/// docs/runtime.md and docs/loading.md say more. Devices, policies and numbers are checked when
+/// they are set, the rest when something is loaded.
 typedef struct ts_options ts_options;
 
 TS_EXPORT ts_options* ts_options_new(void);
@@ -205,11 +211,12 @@ TS_EXPORT ts_status ts_options_add_operator_library(ts_options* options, const c
 /// A loaded model: a function from values to a value.
 typedef struct ts_model ts_model;
 
-/// `options` may be NULL: the defaults. The file may be deleted or replaced after; see docs/loading.md.
+/// `options` may be NULL: the defaults. The file may be deleted or replaced after; see
+/// docs/loading.md.
 TS_EXPORT ts_model* ts_model_load(const char* path, const ts_options* options);
 /// An archive in memory, which `name` is called in messages. `release(context)` is called when the
-/// bytes are not needed any more, at the latest by ts_model_free(); without `release` they must outlive
-/// the model.
+/// bytes are not needed any more, at the latest by ts_model_free(); without `release` they must
+/// outlive the model.
 TS_EXPORT ts_model* ts_model_load_memory(const void* bytes, size_t size, const char* name,
                                          ts_release release, void* context,
                                          const ts_options* options);
@@ -217,14 +224,14 @@ TS_EXPORT void ts_model_free(ts_model* model);
 
 // -------------------------------------------------------------------------------------- calling
 
-/// Calls `method`, or where plain calls go if it is NULL. `names` is NULL, or has an entry for each input:
-/// its name, or NULL for those given by position, which come first. TS_SIGNATURE_ERROR before anything
-/// is computed when the inputs do not fit.
+/// Calls `method`, or where plain calls go if it is NULL. `names` is NULL, or has an entry for each
+/// input: its name, or NULL for those given by position, which come first. TS_SIGNATURE_ERROR
+/// before anything is computed when the inputs do not fit.
 TS_EXPORT ts_value* ts_model_call(const ts_model* model, const char* method,
                                   const ts_value* const* inputs, const char* const* names,
                                   size_t input_count);
-/// The same, with the result copied into tensors of the caller's: one for each leaf of the result, depth
-/// first, of its dtype and sizes. They are untouched when one does not fit.
+/// The same, with the result copied into tensors of the caller's: one for each leaf of the result,
+/// depth first, of its dtype and sizes. They are untouched when one does not fit.
 TS_EXPORT ts_status ts_model_call_into(const ts_model* model, const char* method,
                                        const ts_value* const* inputs, const char* const* names,
                                        size_t input_count, const ts_value* const* outputs,
@@ -289,8 +296,8 @@ TS_EXPORT int32_t ts_spec_ndim(const ts_spec* spec);
 
 /// A size. One with a symbol is the same wherever the symbol is, throughout a call.
 typedef struct ts_dimension {
-  const char* symbol;   ///< "batch"; NULL where it has none.
-  int64_t size;         ///< The only one; -1 for any between `min` and `max`.
+  const char* symbol;  ///< "batch"; NULL where it has none.
+  int64_t size;        ///< The only one; -1 for any between `min` and `max`.
   int64_t min;
   int64_t max;          ///< -1: no limit is known.
   int64_t multiple_of;  ///< At least 1.

@@ -21,7 +21,8 @@ Inputs inputs_of(const ts_value* const* inputs, const char* const* names, std::s
   const char* const* const first_name =
       std::find_if(names, end, [](const char* name) { return name != nullptr; });
   if (std::find(first_name, end, nullptr) != end) {
-    throw ArgumentError(std::string(function) + ": an input without a name comes after a named one");
+    throw ArgumentError(std::string(function) +
+                        ": an input without a name comes after a named one");
   }
   const std::ptrdiff_t positional = first_name - names;
   for (const char* const* name = first_name; name != end; ++name) {

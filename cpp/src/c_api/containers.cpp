@@ -19,11 +19,13 @@ const Value::Entries::value_type& entry_of(const ts_value* value, std::size_t in
 }  // namespace
 
 ts_value* ts_value_from_list(const ts_value* const* items, size_t count) {
-  return guarded_pointer<ts_value>(
-      [&] { return new_handle(Value::list(values_of(items, count, "ts_value_from_list", "items"))); });
+  return guarded_pointer<ts_value>([&] {
+    return new_handle(Value::list(values_of(items, count, "ts_value_from_list", "items")));
+  });
 }
 
-ts_value* ts_value_from_tuple(const ts_value* const* items, const char* const* names, size_t count) {
+ts_value* ts_value_from_tuple(const ts_value* const* items, const char* const* names,
+                              size_t count) {
   return guarded_pointer<ts_value>([&] {
     constexpr auto kFunction = "ts_value_from_tuple";
     std::vector<std::string> fields;

@@ -13,8 +13,8 @@ class ArgumentError : public Error {
   using Error::Error;
 };
 
-/// To be called in a handler: keeps what is being handled for this thread's ts_error_...(), and tells
-/// its kind.
+/// To be called in a handler: keeps what is being handled for this thread's ts_error_...(), and
+/// tells its kind.
 ts_status remember_failure() noexcept;
 
 /// What `action` gives, or `failure` if it throws.

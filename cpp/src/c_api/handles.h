@@ -48,8 +48,8 @@ struct ts_model {
 namespace torchship::c_api {
 
 /// Note [A ts_value is a Value]
-/// The handle of a value is its address under another name: members of lists and dicts are handed out
-/// where they are, without an object of their own that somebody would have to free.
+/// The handle of a value is its address under another name: members of lists and dicts are handed
+/// out where they are, without an object of their own that somebody would have to free.
 inline const Value& value_of(const ts_value* value, const char* function,
                              const char* argument = "value") {
   return given(reinterpret_cast<const Value*>(value), function, argument);

@@ -7,8 +7,8 @@
 
 namespace torchship::c_api {
 
-/// Memory of the caller's that something of ours may use. It is let go of when the last owner of the
-/// lease goes, if the lease was taken: until then a failure leaves the memory the caller's.
+/// Memory of the caller's that something of ours may use. It is let go of when the last owner of
+/// the lease goes, if the lease was taken: until then a failure leaves the memory the caller's.
 class Lease {
  public:
   Lease(ts_release release, void* context) : release_(release), context_(context) {}

@@ -63,8 +63,8 @@ void require_possible(const Memory& memory, at::IntArrayRef strides, const char*
   // Complex numbers are aligned as their halves are.
   const std::size_t alignment = std::min<std::size_t>(element, 8);
   if (reinterpret_cast<std::uintptr_t>(memory.data) % alignment != 0) {
-    refuse(function, "data is not aligned to its elements of " + std::to_string(element) +
-                         " bytes; copy it");
+    refuse(function,
+           "data is not aligned to its elements of " + std::to_string(element) + " bytes; copy it");
   }
 }
 

@@ -1,10 +1,12 @@
+#include <torchship/model.h>
+
 #include <span>
+
+#include <torchship/version.h>
 
 #include "c_api/handles.h"
 #include "c_api/lease.h"
 #include "libtorch_version.h"
-
-#include <torchship/version.h>
 
 using namespace torchship;         // NOLINT(google-build-using-namespace)
 using namespace torchship::c_api;  // NOLINT(google-build-using-namespace)
@@ -45,7 +47,8 @@ void ts_model_free(ts_model* model) {
 }
 
 const ts_info* ts_model_info(const ts_model* model) {
-  return guarded_pointer<const ts_info>([&] { return &given(model, "ts_model_info", "model").info; });
+  return guarded_pointer<const ts_info>(
+      [&] { return &given(model, "ts_model_info", "model").info; });
 }
 
 const char* ts_model_device(const ts_model* model) {

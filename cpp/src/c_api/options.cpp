@@ -13,7 +13,8 @@ LoadOptions& changed(ts_options* options, const char* function) {
 
 int at_least_zero(std::int32_t number, const char* function) {
   if (number >= 0) return number;
-  throw ArgumentError(std::string(function) + ": expected 0 or more, got " + std::to_string(number));
+  throw ArgumentError(std::string(function) + ": expected 0 or more, got " +
+                      std::to_string(number));
 }
 
 Policy policy_named(const std::string& name) {

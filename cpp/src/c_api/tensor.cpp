@@ -27,9 +27,9 @@ at::Device device_of(const ts_tensor& tensor, const char* function) {
 Memory memory_of(const ts_tensor& tensor, const char* function) {
   const auto dtype = scalar_type_of(tensor.dtype);
   if (!dtype) {
-    throw ArgumentError(std::string(function) + ": dtype " + std::to_string(tensor.dtype) +
-                            " is unknown",
-                        "set the tensor's dtype to TS_FLOAT32 or another one of c_api.h");
+    throw ArgumentError(
+        std::string(function) + ": dtype " + std::to_string(tensor.dtype) + " is unknown",
+        "set the tensor's dtype to TS_FLOAT32 or another one of c_api.h");
   }
   return {.data = tensor.data,
           .dtype = *dtype,

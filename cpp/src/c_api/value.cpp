@@ -71,9 +71,8 @@ void ts_value_free(ts_value* value) {
 }
 
 ts_kind ts_value_kind(const ts_value* value) {
-  return guarded(ts_kind{TS_KIND_INVALID}, [&] {
-    return static_cast<ts_kind>(value_of(value, "ts_value_kind").kind());
-  });
+  return guarded(ts_kind{TS_KIND_INVALID},
+                 [&] { return static_cast<ts_kind>(value_of(value, "ts_value_kind").kind()); });
 }
 
 ts_status ts_value_as_bool(const ts_value* value, bool* boolean) {
