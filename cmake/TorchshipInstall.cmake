@@ -1,7 +1,18 @@
 # What is installed, laid out as a Python package folder: torchship/{lib,bin,include}. Everything
 # finds its libraries by relative paths: the library beside it, LibTorch in the torch package beside
-# the torchship package, or in TORCHSHIP_LIBTORCH_RPATH.
-set(TORCHSHIP_LIBTORCH_RPATH "" CACHE STRING "Where installed files look for LibTorch as well")
+# the torchship package. What is no wheel looks in TORCHSHIP_LIBTORCH_RPATH as well: in the LibTorch
+# that it was built with, unless told.
+if(DEFINED SKBUILD)
+  set(default_rpath "")
+else()
+  set(default_rpath "${LibTorch_LIBRARY_DIR}")
+endif()
+set(TORCHSHIP_LIBTORCH_RPATH "${default_rpath}"
+    CACHE STRING "Where installed files look for LibTorch as well")
+if(TORCHSHIP_LIBTORCH_RPATH)
+  list(GET TORCHSHIP_LIBTORCH_RPATH 0 torchship_other_libtorch)
+  cmake_path(GET torchship_other_libtorch PARENT_PATH torchship_other_libtorch)
+endif()
 
 include(CMakePackageConfigHelpers)
 set(config_dir lib/cmake/torchship)
@@ -30,6 +41,16 @@ endif()
 string(REGEX MATCH "^[0-9]+\\.[0-9]+" LibTorch_VERSION_MINOR_SERIES "${LibTorch_VERSION}")
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/torchshipConfig.cmake.in
                               torchshipConfig.cmake INSTALL_DESTINATION ${config_dir})
+# For those who build without CMake; torchship-cpp is the C++ interface.
+set(torchship_pc_libtorch "${torchship_other_libtorch}")
+if(NOT torchship_pc_libtorch)
+  set(torchship_pc_libtorch "\${prefix}/../torch")
+endif()
+foreach(name torchship torchship-cpp)
+  configure_file(${CMAKE_CURRENT_LIST_DIR}/${name}.pc.in ${name}.pc @ONLY)
+  install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${name}.pc DESTINATION lib/pkgconfig
+          COMPONENT torchship)
+endforeach()
 write_basic_package_version_file(torchshipConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(EXPORT torchshipTargets NAMESPACE torchship:: DESTINATION ${config_dir}
         COMPONENT torchship)

@@ -13,7 +13,7 @@
 #include "bench_text.h"
 #include "engines.h"
 #include "inputs.h"
-#include "json.h"
+#include "json/json.h"
 #include "measure.h"
 #include "method.h"
 #include "usage_error.h"

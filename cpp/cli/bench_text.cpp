@@ -6,7 +6,7 @@
 
 #include "engines.h"
 #include "graph_json.h"
-#include "json.h"
+#include "json/json.h"
 #include "printable.h"
 #include "text.h"
 

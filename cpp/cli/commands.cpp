@@ -9,7 +9,7 @@
 #include "describe_model.h"
 #include "engines.h"
 #include "inputs.h"
-#include "json.h"
+#include "json/json.h"
 #include "method.h"
 #include "outputs.h"
 #include "text.h"
@@ -28,9 +28,7 @@ std::string output_name(const MethodInfo& method) {
 void run_info(const InfoOptions& options) {
   const ModelInfo info = read_info(archive_source(options.archive));
   if (options.json) {
-    // ASCII only: nothing out of the file reaches the terminal as it is.
-    constexpr auto kReplace = nlohmann::ordered_json::error_handler_t::replace;
-    std::cout << to_json(info).dump(2, ' ', /*ensure_ascii=*/true, kReplace) << '\n';
+    std::cout << to_text(to_json(info)) << '\n';
   } else {
     std::cout << describe_model(info);
   }

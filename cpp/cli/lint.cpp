@@ -8,7 +8,7 @@
 
 #include <torchship/lint.h>
 
-#include "json.h"
+#include "json/json.h"
 #include "load_arguments.h"
 #include "printable.h"
 
@@ -34,8 +34,7 @@ void print_json(const LintCommand& options, const std::vector<Finding>& findings
                                          {"passed", passed},
                                          {"counts", counts},
                                          {"findings", to_json(findings)}};
-  constexpr auto kReplace = nlohmann::ordered_json::error_handler_t::replace;
-  std::cout << object.dump(2, ' ', /*ensure_ascii=*/true, kReplace) << '\n';
+  std::cout << to_text(object) << '\n';
 }
 
 }  // namespace

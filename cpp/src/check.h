@@ -19,6 +19,9 @@ namespace torchship {
 CheckReport check_model(const ModelFile& file, const ModelInfo& info, const LoadOptions& options,
                         const Engine& engine);
 
+/// "output 'logits': absolute error 0.3"; empty of a sample that passed.
+std::string failure_of(const SampleCheck& sample);
+
 /// "sample 0: output 'logits': absolute error 0.3", of a report that did not pass.
 std::string first_failure(const CheckReport& report);
 

@@ -47,6 +47,8 @@ std::string align(const std::vector<Row>& rows) {
   return text;
 }
 
+}  // namespace
+
 std::string failure_of(const SampleCheck& sample) {
   if (!sample.error.empty()) return sample.error;
   for (const OutputCheck& output : sample.outputs) {
@@ -56,8 +58,6 @@ std::string failure_of(const SampleCheck& sample) {
   }
   return "";
 }
-
-}  // namespace
 
 std::string first_failure(const CheckReport& report) {
   const auto failed = std::find_if(report.samples.begin(), report.samples.end(),

@@ -15,7 +15,13 @@ PACKAGE = Path(__file__).resolve().parent
 EXECUTABLE = PACKAGE / "bin" / "torchship"
 CMAKE_DIR = PACKAGE / "lib" / "cmake" / "torchship"
 
-PATHS = {"--cmake-dir": CMAKE_DIR, "--cli-path": EXECUTABLE}
+PKG_CONFIG_DIR = PACKAGE / "lib" / "pkgconfig"
+
+PATHS = {
+    "--cmake-dir": CMAKE_DIR,
+    "--pkg-config-dir": PKG_CONFIG_DIR,
+    "--cli-path": EXECUTABLE,
+}
 
 # Commands that need Python: what they do, and the module whose main() takes their arguments.
 COMMANDS = {

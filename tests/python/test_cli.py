@@ -13,7 +13,7 @@ import torch
 import torchship
 from safetensors.numpy import load_file, save_file
 from support import EXAMPLE, check_failure, cli, cli_json, cli_ok
-from torchship.cli import CMAKE_DIR, EXECUTABLE
+from torchship.cli import CMAKE_DIR, EXECUTABLE, PKG_CONFIG_DIR
 
 ROWS = np.array([[1.2, 3.0, 0.1], [1, 1, 1]], dtype=np.float32)
 
@@ -267,7 +267,12 @@ starts = pytest.mark.parametrize(
 
 @starts
 @pytest.mark.parametrize(
-    ("option", "path"), [("--cmake-dir", CMAKE_DIR), ("--cli-path", EXECUTABLE)]
+    ("option", "path"),
+    [
+        ("--cmake-dir", CMAKE_DIR),
+        ("--pkg-config-dir", PKG_CONFIG_DIR),
+        ("--cli-path", EXECUTABLE),
+    ],
 )
 def test_paths(start, option, path):
     done = subprocess.run([*start, option], capture_output=True, text=True, check=True)

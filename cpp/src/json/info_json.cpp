@@ -1,6 +1,6 @@
-#include "json.h"
+#include "json/json.h"
 
-namespace torchship::cli {
+namespace torchship {
 namespace {
 
 using json = nlohmann::ordered_json;
@@ -126,4 +126,4 @@ json to_json(const ModelInfo& info) {
           {"metadata", strings(info.metadata)}};
 }
 
-}  // namespace torchship::cli
+}  // namespace torchship

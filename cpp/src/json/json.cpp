@@ -1,12 +1,10 @@
-#include "json.h"
+#include "json/json.h"
 
 #include <cmath>
 
 #include <ATen/core/Tensor.h>
 
-#include "text.h"
-
-namespace torchship::cli {
+namespace torchship {
 namespace {
 
 using json = nlohmann::ordered_json;
@@ -112,9 +110,7 @@ json to_json(const std::vector<PassedOver>& passed_over) {
   return list;
 }
 
-namespace {
-
-json to_json(const std::string& engine, const CheckReport& report) {
+json to_json(const CheckReport& report) {
   json samples = json::array();
   for (const SampleCheck& sample : report.samples) {
     samples.push_back(sample_check(sample));
@@ -127,23 +123,23 @@ json to_json(const std::string& engine, const CheckReport& report) {
                  {"absolute", number(found->absolute)},
                  {"relative", number(found->relative)}};
   }
-  return {{"engine", engine},
-          {"passed", report.passed()},
-          {"samples", samples},
-          {"departure", departure}};
+  return {{"passed", report.passed()}, {"samples", samples}, {"departure", departure}};
 }
-
-}  // namespace
 
 json to_json(const std::vector<std::pair<std::string, CheckReport>>& reports,
              const std::vector<PassedOver>& passed_over) {
   json engines = json::array();
   bool passed = true;
   for (const auto& [engine, report] : reports) {
-    engines.push_back(to_json(engine, report));
+    engines.push_back({{"engine", engine}});
+    engines.back().update(to_json(report));
     passed = passed && report.passed();
   }
   return {{"passed", passed}, {"engines", engines}, {"passed_over", to_json(passed_over)}};
 }
 
-}  // namespace torchship::cli
+std::string to_text(const nlohmann::ordered_json& json) {
+  return json.dump(2, ' ', /*ensure_ascii=*/true, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+}  // namespace torchship
