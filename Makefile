@@ -17,13 +17,14 @@ BUILD := build/make
 demo: $(VENV)/.built
 	$(BIN)/python models/demo.py
 
+# Files of tests run beside each other, as many as there are cores.
 test: $(VENV)/.built
-	$(BIN)/ctest --test-dir $(BUILD) --output-on-failure
-	$(BIN)/python -m pytest
+	$(BIN)/ctest --test-dir $(BUILD) --output-on-failure -j 2
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-all: $(VENV)/.built
-	$(BIN)/ctest --test-dir $(BUILD) --output-on-failure
-	$(BIN)/python -m pytest -m "not cuda"
+	$(BIN)/ctest --test-dir $(BUILD) --output-on-failure -j 2
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not cuda"
 
 # So many mutants of each seed; another SEED gives others. What fails is kept in build/failures.
 RUNS ?= 8400

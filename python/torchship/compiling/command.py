@@ -50,7 +50,8 @@ def _parser() -> Parser:
     parser.add_argument("--threads", type=int, metavar="N", help="threads that a call will have")
     parser.add_argument("--device", default="cpu", metavar="DEVICE")
     parser.add_argument("--method", action="append", default=[], metavar="NAME")
-    parser.add_argument("--dynamic", action="append", default=[], metavar="INPUT:DIM=NAME[:MIN:MAX]",
+    parser.add_argument("--dynamic", action="append", default=[],
+                        metavar="INPUT:DIM=NAME[:MIN:MAX]",
                         help="a size that varies, instead of those of the manifest")  # fmt: skip
     parser.add_argument("--fixed", action="store_true", help="no size varies")
     parser.add_argument("--size", action="append", default=[], metavar="NAME=N",

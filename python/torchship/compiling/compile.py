@@ -152,9 +152,8 @@ def compile(
         progress=progress,
     )
     subject = Subject(archive)
-    chosen = [
-        subject.method(name, examples, dynamic) for name in _method_names(subject, methods, examples)
-    ]
+    names = _method_names(subject, methods, examples)
+    chosen = [subject.method(name, examples, dynamic) for name in names]
     with tempfile.TemporaryDirectory(prefix="torchship-compile-") as folder:
         work = _Work(subject, Path(folder), options, module)
         done = Compiled(Path(output or archive))

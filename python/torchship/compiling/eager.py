@@ -10,7 +10,7 @@ from torch.export import Dim, ExportedProgram
 
 from torchship.compiling.bridge import Range
 from torchship.compiling.subject import Call, Dynamic, Json
-from torchship.tracing.structure import Structure, flatten, rebuild
+from torchship.tracing.structure import Structure, flatten
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,8 @@ def _value(structure: Structure) -> Json:
     if structure.kind == "dict":
         pairs = zip(structure.keys, _values(structure.items), strict=True)
         return {"kind": "dict", "entries": [list(pair) for pair in pairs]}
-    return {"kind": structure.kind, **({} if structure.value is None else {"value": structure.value})}
+    value = {} if structure.value is None else {"value": structure.value}
+    return {"kind": structure.kind, **value}
 
 
 def _values(items: Sequence[Structure]) -> list[Json]:

@@ -1,7 +1,7 @@
 """Runs AOTInductor in a process of its own, and its C++ through the compiler.
 
-As a program (`python -m torchship.compiling.inductor JOB.json`) it turns one exported program into one
-package. A process of its own, because the compiler sets process-wide switches, prints, and may
+As a program (`python -m torchship.compiling.inductor JOB.json`) it turns one exported program into
+one package. A process of its own, because the compiler sets process-wide switches, prints, and may
 crash or never end.
 """
 

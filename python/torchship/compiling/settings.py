@@ -30,7 +30,7 @@ TRIALS = (
 
 
 def trials_for(convolves: bool, names: tuple[str, ...] = ()) -> list[Settings]:
-    """Those worth trying on a program with or without convolutions; those of `names`, where given."""
+    """Those worth trying, with or without convolutions; those of `names`, where given."""
     unknown = set(names) - {each.name for each in TRIALS}
     if unknown:
         known = ", ".join(each.name for each in TRIALS)

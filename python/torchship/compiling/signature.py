@@ -61,7 +61,8 @@ def _input(structure: Structure, tensors: Sequence[Tensor], dynamic: Dynamic) ->
     if structure.kind in ("list", "tuple", "dict"):
         items = [_input(each, tensors, dynamic) for each in structure.items]
         if structure.kind == "dict":
-            return {"kind": "dict", "entries": [list(p) for p in zip(structure.keys, items, strict=True)]}
+            pairs = zip(structure.keys, items, strict=True)
+            return {"kind": "dict", "entries": [list(pair) for pair in pairs]}
         return {"kind": structure.kind, "items": items}
     return {"kind": structure.kind, "value": structure.value}
 
@@ -80,7 +81,7 @@ def _output(name: str, value: Json, results: Sequence[Tensor]) -> Json:
         return {"kind": "dict", "entries": entries}
     if "ref" in value:
         raise EngineError(
-            f"{name}: its result holds a {kind} that is computed, and compiled code gives tensors only"
+            f"{name}: its result holds a {kind} that is computed: compiled code gives tensors only"
         )
     return {"kind": kind} if kind == "none" else {"kind": kind, "value": value["value"]}
 

@@ -1,7 +1,6 @@
 """An archive that is to be compiled: its methods, their sizes, and inputs to try them on."""
 
 import contextlib
-import json
 import os
 import warnings
 import zipfile
@@ -104,7 +103,7 @@ class Subject:
     def method(
         self, name: str, examples: Sequence[Any] | None, dynamic: Mapping[str, Any] | None
     ) -> Method:
-        """Raises SignatureError where neither samples nor `examples` tell what it is called with."""
+        """Raises SignatureError where neither samples nor `examples` tell how it is called."""
         (info,) = (each for each in self.info.methods if each.name == name)
         names = [each.name for each in info.inputs]
         samples = list(self.samples_of(name))
@@ -173,8 +172,9 @@ def _made_up(path: Path, method: str, spec: _core.ValueSpec) -> Any:
     if str(spec.kind) == "tensor" and spec.traced_dtype and spec.traced_shape is not None:
         dtype = getattr(torch, str(spec.traced_dtype).removeprefix("torch."))
         generator = torch.Generator().manual_seed(0)
-        made = torch.randn(spec.traced_shape, generator=generator)
-        return made.to(dtype) if dtype.is_floating_point else torch.zeros(spec.traced_shape, dtype=dtype)
+        if not dtype.is_floating_point:
+            return torch.zeros(spec.traced_shape, dtype=dtype)
+        return torch.randn(spec.traced_shape, generator=generator).to(dtype)
     raise SignatureError(
         f"{path}: {method}: nothing tells the sizes of input '{spec.name}'",
         "give examples of the method's inputs",
@@ -205,6 +205,3 @@ def _add_sizes(method: Method, dynamic: Dynamic) -> None:
         )
     method.dynamic = dynamic
 
-
-def to_json(value: Any) -> str:
-    return json.dumps(value, indent=1, allow_nan=False)
