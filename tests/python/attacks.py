@@ -553,7 +553,7 @@ def package(source: Path, names: list[str]) -> Path:
     return path
 
 
-@attack("", "with native code")
+@attack("audit-native-code", "a library of machine code", "data/aotinductor/model/a.so")
 def package_with_a_library(source: Path, mark: Path) -> Path:
     return package(source, ["data/aotinductor/model/a.so", "data/aotinductor/model/a.cpp"])
 

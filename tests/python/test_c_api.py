@@ -127,7 +127,8 @@ def test_c_program_describes_an_archive(describe, tmp_path):
     assert "check passed\nsample 0 passed \n" in said
     info, check = documents(said)
     assert info == cli_json("info", path)
-    assert check == cli_json("check", path)
+    (engine,) = cli_json("check", path)["engines"]
+    assert {"engine": "interpreter", **check} == engine
 
 
 def test_c_program_tells_of_a_failing_check(describe, archives, tmp_path):

@@ -195,8 +195,10 @@ def test_the_executable_prints_a_table_or_json(make):
     names = ["sample", "method", "output", "absolute", "relative", "tolerance", "verdict"]
     assert header.split() == names
     assert row.split()[:3] == ["0", "forward", "output"] and row.endswith("ok")
-    report = cli_json("check", path)
-    assert report["passed"] is True and report["departure"] is None
+    found = cli_json("check", path)
+    (report,) = found["engines"]
+    assert found["passed"] is True and found["passed_over"] == []
+    assert report["engine"] == "interpreter" and report["departure"] is None
     (result,) = report["samples"]
     assert result["outputs"][0]["tolerance"] == {"absolute": 1e-5, "relative": 1e-4}
     failed = cli("check", make(error=0.5), "--json")

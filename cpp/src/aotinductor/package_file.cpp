@@ -44,19 +44,29 @@ std::map<std::string, std::string> target_of(const Package& package) {
 
 }  // namespace
 
-PackageFile::PackageFile(std::shared_ptr<const File> file) : file_(file), zip_(std::move(file)) {
-  info_.path = zip_.file().path();
-  info_.format = "aotinductor";
-  info_.file_size = static_cast<std::int64_t>(size());
-  for (const std::string& model : models_of(zip_)) add_model(model);
-  if (info_.find("forward") != nullptr) {
-    info_.default_method = "forward";
-  } else if (info_.methods.size() == 1) {
-    info_.default_method = info_.methods.front().name;
-  }
+PackageFile::PackageFile(std::shared_ptr<const File> file) : file_(file), zip_(std::move(file)) {}
+
+const PackageFile::Description& PackageFile::description() const {
+  std::call_once(described_, [&] { description_ = describe(); });
+  return description_;
 }
 
-void PackageFile::add_model(const std::string& model) {
+PackageFile::Description PackageFile::describe() const {
+  Description description;
+  ModelInfo& info = description.info;
+  info.path = zip_.file().path();
+  info.format = "aotinductor";
+  info.file_size = static_cast<std::int64_t>(size());
+  for (const std::string& model : models_of(zip_)) add_model(model, description);
+  if (info.find("forward") != nullptr) {
+    info.default_method = "forward";
+  } else if (info.methods.size() == 1) {
+    info.default_method = info.methods.front().name;
+  }
+  return description;
+}
+
+void PackageFile::add_model(const std::string& model, Description& description) const {
   const Package package(file_, model);
   CallSpec spec = find_call_spec(package.library(), name());
   MethodInfo method;
@@ -69,10 +79,11 @@ void PackageFile::add_model(const std::string& model) {
                  .checked = true, .ratio = std::nullopt, .settings = {}};
   record.record = model;
   record.method = method;
-  info_.engines.push_back(record.info);
-  info_.methods.push_back(std::move(method));
-  for (const auto& [key, value] : package.metadata()) info_.metadata[key] = value;
-  compiled_.push_back(std::move(record));
+  ModelInfo& info = description.info;
+  info.engines.push_back(record.info);
+  info.methods.push_back(std::move(method));
+  for (const auto& [key, value] : package.metadata()) info.metadata[key] = value;
+  description.compiled.push_back(std::move(record));
 }
 
 void PackageFile::verify(bool) const { verify_sums(zip_); }
@@ -100,6 +111,7 @@ AuditReport PackageFile::audit() const {
   AuditReport report;
   audit_zip(zip_, report);
   if (report.is_readable()) audit_records(zip_, {}, report);
+  report.forbid_reading();  // There is nothing more to it than its code.
   return report;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -13,30 +14,38 @@ namespace torchship {
 /// that an interpreter could run.
 class PackageFile final : public ModelFile {
  public:
-  /// Throws ArchiveError where the package holds no library, or does not say how it is called.
+  /// What the package says of itself is read when it is first asked for: info() and what follows it
+  /// throw ArchiveError where it does not say how its library is called.
   explicit PackageFile(std::shared_ptr<const File> file);
 
   std::string name() const override { return zip_.file().path().string(); }
   std::uint64_t size() const override { return zip_.file().size(); }
-  ModelInfo info() const override { return info_; }
+  ModelInfo info() const override { return description().info; }
   void verify(bool digests) const override;
   std::vector<Sample> samples(const ModelInfo&) const override { return {}; }
   std::optional<Intermediates> intermediates(const ModelInfo&) const override { return {}; }
   std::unique_ptr<const Engine> load(const ModelInfo& info,
                                      const LoadOptions& options) const override;
-  const std::vector<CompiledRecord>& compiled() const override { return compiled_; }
+  const std::vector<CompiledRecord>& compiled() const override { return description().compiled; }
   std::unique_ptr<const CompiledLibrary> load_compiled(const CompiledRecord& engine,
                                                        std::size_t concurrent_calls) const override;
   std::vector<Finding> lint(const ModelInfo&, const LintOptions&) const override { return {}; }
   AuditReport audit() const override;
 
  private:
-  void add_model(const std::string& model);
+  struct Description {
+    ModelInfo info;
+    std::vector<CompiledRecord> compiled;
+  };
+
+  const Description& description() const;
+  Description describe() const;
+  void add_model(const std::string& model, Description& description) const;
 
   std::shared_ptr<const File> file_;
   ZipReader zip_;
-  ModelInfo info_;
-  std::vector<CompiledRecord> compiled_;
+  mutable std::once_flag described_;
+  mutable Description description_;
 };
 
 }  // namespace torchship
