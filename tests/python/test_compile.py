@@ -300,6 +300,7 @@ def test_the_docs_have_every_setting_and_option():
         (("{}", "--isa", "sparc"), 2, "invalid choice: 'sparc'"),
         (("{}", "--size", "batch"), 2, "--size is NAME=N"),
         (("{}", "--dynamic", "x"), 2, "--dynamic is INPUT:DIM=NAME"),
+        (("{}", "-i", "x=3"), 2, "-i is NAME=VALUE, for an input of ['batch', 'shift']"),
         (("{}", "--device", "cuda"), 1, "compiled for the CPU only"),
         (("{}", "--method", "backward"), 1, "has no method 'backward'"),
         (("{}", "--size", "depth=3"), 1, "no size 'depth' that varies"),
@@ -335,6 +336,33 @@ def test_models_that_keep_state_are_left_alone(tmp_path):
         torchship.compile(path, examples=[torch.ones(2)])
     check_message(raised.value, "calls")
     assert path.read_bytes() == before
+
+
+@pytest.mark.slow
+@needs_v3
+def test_an_archive_of_another_maker(tmp_path):
+    """No manifest and no samples: the example is on the command line, and becomes a sample."""
+
+    def scale(x: torch.Tensor, factor: float = 2.0) -> torch.Tensor:
+        return torch.relu(x) * factor
+
+    path = tmp_path / "plain.pt"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.script(scale).save(path)
+    done = subprocess.run(
+        [sys.executable, "-m", "torchship", "compile", path, "--threads", "1", "--trial", "plain",
+         "--keep-slower", "-i", "x=[1,2,3]", "-i", "factor=2.0", "--dynamic", "x:0=length",
+         "--json"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["engines"] == ["forward-x86-64-v3-1t"]
+    model = torchship.load(path, threads=1)
+    assert model.engine.name == "compiled" and model.check().passed
+    x = torch.tensor([-1.0, 1.0])
+    for arguments in ((x,), (x, 2.0), (x, 3.0)):
+        assert torch.equal(model(*arguments), scale(*arguments))
 
 
 @pytest.mark.slow

@@ -7,8 +7,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import torchship
 from torchship._arguments import Parser
 from torchship.compiling.compile import Compiled, compile
+from torchship.compiling.examples import read_examples
 from torchship.compiling.settings import TRIALS
 from torchship.compiling.target import CHOICES
 
@@ -19,6 +21,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         dynamic = {} if given.fixed else _dynamic(given.dynamic)
         sizes = [dict([_size(each)]) for each in given.size]
+        examples = _examples(given.archive, given.method, given.input)
     except ValueError as error:
         parser.error(str(error))
     done = compile(
@@ -30,6 +33,7 @@ def main(arguments: Sequence[str]) -> int:
         methods=given.method,
         dynamic=dynamic,
         sizes=sizes,
+        examples=examples,
         budget=given.budget,
         trials=given.trial,
         keep_slower=given.keep_slower,
@@ -53,6 +57,9 @@ def _parser() -> Parser:
     parser.add_argument("--dynamic", action="append", default=[],
                         metavar="INPUT:DIM=NAME[:MIN:MAX]",
                         help="a size that varies, instead of those of the manifest")  # fmt: skip
+    parser.add_argument("-i", "--input", action="append", default=[], metavar="NAME=VALUE",
+                        help="an input of the method, for archives without samples: [[1,2]], "
+                        "@file.npy, @file.npz, @file.safetensors")  # fmt: skip
     parser.add_argument("--fixed", action="store_true", help="no size varies")
     parser.add_argument("--size", action="append", default=[], metavar="NAME=N",
                         help="an engine for that size besides")  # fmt: skip
@@ -82,6 +89,17 @@ def _dynamic(given: Sequence[str]) -> dict[str, Any] | None:
         least, most = map(int, limits) if limits else (None, None)
         found.setdefault(name, {})[int(dimension)] = Dim(label, least, most)
     return found or None
+
+
+def _examples(archive: str, methods: Sequence[str], given: Sequence[str]) -> list[Any] | None:
+    if not given:
+        return None
+    info = torchship.info(archive)
+    name = methods[0] if methods else info.default_method
+    for method in info.methods:
+        if method.name == name:
+            return read_examples(method, given)
+    raise ValueError(f"{archive}: has no method {name!r}")
 
 
 def _size(text: str) -> tuple[str, int]:

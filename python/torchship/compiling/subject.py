@@ -177,7 +177,7 @@ def _made_up(path: Path, method: str, spec: _core.ValueSpec) -> Any:
         return torch.randn(spec.traced_shape, generator=generator).to(dtype)
     raise SignatureError(
         f"{path}: {method}: nothing tells the sizes of input '{spec.name}'",
-        "give examples of the method's inputs",
+        "give an example of the method's inputs (-i on the command line)",
     )
 
 
