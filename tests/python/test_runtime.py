@@ -2,6 +2,7 @@
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -224,3 +225,26 @@ def test_loading_and_unloading_does_not_grow(mlp):
     before = resident()
     load(60)
     assert resident() - before < 2 << 20
+
+
+def test_convolutions_at_sizes_that_alternate(tmp_path):
+    """Weights are packed for the sizes they meet, some of them, by several threads at once."""
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(8, 32, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(32, 16, 1, stride=2)
+    ).eval()
+    path = tmp_path / "conv.pt"
+    torchship.trace(net, torch.randn(1, 8, 16, 16)).save(path)
+    model = torchship.load(path, validate=False)
+    inputs = [torch.randn(1 + n % 2, 8, 8 + 4 * n, 20) for n in range(6)]
+    with torch.no_grad():
+        wanted = [net(each) for each in inputs]
+
+    def calls(first: int) -> bool:
+        order = [(first + k) % len(inputs) for k in range(24)]
+        return all(
+            torch.allclose(model(inputs[k]), wanted[k], atol=1e-5, rtol=1e-4) for k in order
+        )
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(calls, range(4)))

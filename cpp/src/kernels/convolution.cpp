@@ -1,13 +1,19 @@
 #include "kernels/convolution.h"
 
 #include <algorithm>
+#include <atomic>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <ATen/Parallel.h>
+#include <ATen/core/List.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/conv2d.h>
+#include <ATen/ops/scalar_tensor.h>
+#include <ATen/ops/tensor.h>
 #include <torch/csrc/jit/ir/alias_analysis.h>
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/runtime/custom_operator.h>
@@ -36,6 +42,38 @@ bool suits_onednn(const Tensor& input, const Tensor& weight, const ConvolutionOp
   return has_onednn();
 }
 
+// Note [Packed weights]
+// Which layout oneDNN's kernel wants depends on the input's sizes, the number of threads and the
+// CPU's caches. With another one it would reorder the weight at each call, which takes longer than the
+// convolution. So a weight is packed when it first meets a size, into a list that is a constant of
+// the graph: pairs of what it was packed for (sizes and threads) and the packed weight, after a
+// first tensor that makes the list unlike those of other convolutions.
+
+constexpr std::size_t kMostPacked = 2;  ///< Sizes for which a weight is kept packed.
+
+std::mutex& packing_mutex() {
+  static std::mutex mutex;
+  return mutex;
+}
+
+Tensor packed_for(const Tensor& input, const Tensor& weight, const ConvolutionOptions& options,
+                  c10::List<Tensor> packed) {
+  std::vector<std::int64_t> key = input.sizes().vec();
+  key.push_back(at::get_num_threads());
+  const auto is_for = [&](const Tensor& sizes) {
+    return std::equal(key.begin(), key.end(), sizes.const_data_ptr<std::int64_t>());
+  };
+  const std::lock_guard lock(packing_mutex());
+  for (std::size_t i = 1; i + 1 < packed.size(); i += 2) {
+    if (is_for(packed.get(i))) return packed.get(i + 1);
+  }
+  // A model whose sizes vary without end is not served by packing for each.
+  if (packed.size() == 1 + 2 * kMostPacked) return packed.get(2);
+  packed.push_back(at::tensor(key));
+  packed.push_back(onednn_pack(weight, options, input.sizes()));
+  return packed.get(packed.size() - 1);
+}
+
 /// (input, weight, bias, stride, padding, dilation, groups, packed, activation) -> result
 void run(jit::Stack& stack) {
   const auto arguments = stack.end() - 9;
@@ -49,8 +87,9 @@ void run(jit::Stack& stack) {
                                    .groups = arguments[6].toInt()};
   Tensor result;
   if (suits_onednn(input, weight, options)) {
-    result = onednn_convolution(input.contiguous(at::MemoryFormat::ChannelsLast),
-                                arguments[7].toTensor(), bias, options, activation);
+    const Tensor packed = packed_for(input, weight, options, arguments[7].toTensorList());
+    result = onednn_convolution(input.contiguous(at::MemoryFormat::ChannelsLast), packed, bias,
+                                options, activation);
   } else {
     result = at::conv2d(input, weight, bias, options.stride, options.padding, options.dilation,
                         options.groups);
@@ -63,7 +102,7 @@ void run(jit::Stack& stack) {
 const jit::RegisterOperators kOperators({jit::Operator(
     std::string(kConvolution) +
         "(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, "
-        "int groups, Tensor packed, str activation) -> Tensor",
+        "int groups, Tensor[] packed, str activation) -> Tensor",
     run, c10::AliasAnalysisKind::FROM_SCHEMA)});
 
 /// A convolution whose weights and options are known, and fit oneDNN.
@@ -173,12 +212,10 @@ void make_reshape(jit::Node* view) {
   view->destroy();
 }
 
-/// insertConstant() takes no opaque tensors, and the interpreter does.
-jit::Value* insert_opaque(jit::Graph& graph, const Tensor& tensor) {
-  jit::Node* constant = graph.insertNode(graph.create(c10::prim::Constant));
-  constant->t_(c10::attr::value, tensor);
-  constant->output()->setType(c10::TensorType::get());
-  return constant->output();
+/// See Note [Packed weights].
+jit::Value* insert_packed(jit::Graph& graph) {
+  static std::atomic<std::int64_t> number = 0;
+  return graph.insertConstant(c10::List<Tensor>({at::scalar_tensor(number++, at::kLong)}));
 }
 
 void use_kernel(jit::Graph& graph, const Layer& layer) {
@@ -191,7 +228,7 @@ void use_kernel(jit::Graph& graph, const Layer& layer) {
       {node->input(0), node->input(1), node->input(2), constant(layer.options.stride),
        constant(layer.options.padding), constant(layer.options.dilation),
        constant(layer.options.groups),
-       insert_opaque(graph, onednn_pack(layer.weight, layer.options)),
+       insert_packed(graph),
        constant(next ? next->name : std::string("none"))});
   take_place(kernel, node, {.operator_name = "aten::conv2d", .inputs = 7}, next);
 }

@@ -72,9 +72,10 @@ Tensor onednn_linear(const Tensor& input, const Tensor& weight, const Tensor& bi
   return result;
 }
 
-Tensor onednn_pack(const Tensor& weight, const ConvolutionOptions& options) {
+Tensor onednn_pack(const Tensor& weight, const ConvolutionOptions& options,
+                   at::IntArrayRef input_sizes) {
   return pack_handle().call(weight, options.padding, options.stride, options.dilation,
-                            options.groups, std::nullopt);
+                            options.groups, input_sizes);
 }
 
 Tensor onednn_convolution(const Tensor& input, const Tensor& packed, const Tensor& bias,

@@ -23,9 +23,10 @@ struct ConvolutionOptions {
   std::int64_t groups = 1;
 };
 
-/// The weight [out, in / groups, height, width], float32, as oneDNN's kernels like it: opaque, in
-/// memory of its own.
-at::Tensor onednn_pack(const at::Tensor& weight, const ConvolutionOptions& options);
+/// The weight [out, in / groups, height, width], float32, as the kernel likes it that oneDNN takes for
+/// inputs of these sizes and the thread's number of threads: opaque, in memory of its own.
+at::Tensor onednn_pack(const at::Tensor& weight, const ConvolutionOptions& options,
+                       at::IntArrayRef input_sizes);
 
 /// The convolution, then the activation, of an input [n, in, height, width] whose channels are last in
 /// memory, as those of the result are. `bias` may be undefined.
