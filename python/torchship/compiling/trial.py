@@ -100,7 +100,8 @@ class Trial:
         try:
             found = self._torchship("check", archive, "--engine", engine.id, "--threads", threads)
         except EngineError as error:
-            engine.problem = error.message
+            # The trial's own file is nothing to the author.
+            engine.problem = error.message.rpartition("cannot be used: ")[2]
             return
         report = found["engines"][0]
         engine.checked = report["passed"]
