@@ -107,14 +107,23 @@ class Selection {
 
   /// What an engine that could not prove itself where it was compiled does wrong here.
   std::string failure(const CompiledMethod& method) const {
-    const bool has_sample =
-        std::any_of(info_.samples.begin(), info_.samples.end(), [&](const SampleInfo& sample) {
-          return sample.method == method.record.method.name;
-        });
-    if (!has_sample) return "it was never checked, and there is no sample to check it with";
+    if (!has_sample(method.record.method)) {
+      return "it was never checked, and there is no sample to check it with";
+    }
     const auto engine = make_compiled({method}, load_interpreter(), info_, options_.validate);
     const CheckReport report = check_model(file_, info_, options_, *engine);
     return report.passed() ? "" : "its results are not the samples': " + first_failure(report);
+  }
+
+  /// Whether there is a sample that goes to the engine, and not to the interpreter.
+  bool has_sample(const MethodInfo& taken) const {
+    const std::vector<Sample> samples = file_.samples(info_);
+    return std::any_of(samples.begin(), samples.end(), [&](const Sample& sample) {
+      BoundInputs inputs;
+      for (const Value& value : sample.inputs) inputs.push_back(&value);
+      TensorList tensors;
+      return sample.method == taken.name && accept(taken, inputs, tensors);
+    });
   }
 
   std::function<std::unique_ptr<const Engine>()> load_interpreter() const {

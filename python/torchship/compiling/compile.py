@@ -162,7 +162,8 @@ def _write(
         tensors = dict(subject.sample_tensors)
         manifest["samples"] = list(manifest.get("samples", []))
         for sample, own in work.samples.values():
-            manifest["samples"].append(sample)
+            if sample not in manifest["samples"]:  # of an earlier call, which made the same
+                manifest["samples"].append(sample)
             tensors |= own
         added[SAMPLES] = work.folder / "samples.safetensors"
         save_file(tensors, added[SAMPLES])

@@ -93,7 +93,8 @@ class Work:
         for engine in engines:
             engine.id = self._id(variant, engine.target.isa)
             self.packages[f"{ENGINES}{engine.id}.pt2"] = engine.package
-        if not variant.method.samples:
+        # An engine that could not run here proves itself where it is loaded, on its own sizes.
+        if not variant.method.samples or not all(each.checked for each in engines):
             self.samples[variant.name] = make_sample(
                 self.subject, variant.method, source.call, prefix=variant.name
             )
