@@ -117,3 +117,19 @@ def test_name_without_a_folder_is_a_file_here(tmp_path, archives):
     away = cli("run", archives[0], "-i", "x=1", "--op-library", "libm.so.6", cwd=tmp_path)
     check_failure(away, 1, "libm.so.6")
     assert os.path.exists(LIBRARY)
+
+
+@pytest.mark.slow
+def test_compiled_code_calls_the_library(archives, tmp_path):
+    """By name, through LibTorch's dispatcher."""
+    path = tmp_path / "compiled.pt"
+    done = subprocess.run(
+        [sys.executable, "-m", "torchship", "compile", archives[0], "-o", path, "--threads", "1",
+         "--trial", "plain", "--keep-slower", "-i", "x=[1,2]", "--op-library", LIBRARY],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    options = ("--engine", "compiled", "--threads", "1", "--op-library", LIBRARY)
+    said = cli_ok("run", path, "-i", "x=1,2", *options)
+    assert "[4, 7]" in said
+    assert cli("check", path, *options).returncode == 0
