@@ -14,6 +14,21 @@ from torchship.cli import EXECUTABLE
 EXAMPLE = torch.tensor([[1.2, 3.0, 0.1]])
 
 
+# Writes a model that needs the operators of a library: LIBRARY ARCHIVE.
+MAKE_SCALED = """
+import sys, warnings
+import torch
+warnings.simplefilter("ignore")
+torch.ops.load_library(sys.argv[1])
+
+class Scaled(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.ops.torchship_test.scale(x, 3.0) + 1
+
+torch.jit.save(torch.jit.script(Scaled().eval()), sys.argv[2])
+"""
+
+
 def legacy(function, *arguments, **options):
     """Call a function of torch.jit without the warning that it is deprecated."""
     with warnings.catch_warnings():

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 import torchship
-from support import check_message
+from support import MAKE_SCALED, check_message
 from torchship.bundling import contents, write
 from torchship.bundling.closure import find_closure
 from torchship.bundling.elf import read_elf
@@ -261,25 +261,11 @@ def test_sizes_are_aligned():
 # Whole bundles that take longer.
 
 
-MAKE = """
-import sys, warnings
-import torch
-warnings.simplefilter("ignore")
-torch.ops.load_library(sys.argv[1])
-
-class Scaled(torch.nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.ops.torchship_test.scale(x, 3.0) + 1
-
-torch.jit.save(torch.jit.script(Scaled().eval()), sys.argv[2])
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(not OPERATORS.exists(), reason="the C++ tests are not built in build/make")
 def test_operator_libraries_go_along(tmp_path):
     script, archive = tmp_path / "make.py", tmp_path / "scaled.pt"
-    script.write_text(MAKE)
+    script.write_text(MAKE_SCALED)
     subprocess.run([sys.executable, script, OPERATORS, archive], check=True, timeout=120)
     with pytest.raises(torchship.Error) as caught:
         torchship.bundle(archive, tmp_path / "b", strip=False)

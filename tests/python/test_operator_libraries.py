@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torchship
-from support import check_failure, check_message, cli, cli_ok
+from support import MAKE_SCALED, check_failure, check_message, cli, cli_ok
 
 BUILT = Path(__file__).parents[2] / "build" / "make" / "tests" / "cpp"
 LIBRARY = BUILT / "libtorchship_test_operators.so"
@@ -19,18 +19,7 @@ pytestmark = pytest.mark.skipif(
 NAMES = ("torchship_test::scale", "torchship_test.Counter")
 
 # Operators stay in a process for good: what makes the archive and what loads it are others.
-MAKE = """
-import sys, warnings
-import torch
-warnings.simplefilter("ignore")
-torch.ops.load_library(sys.argv[1])
-
-class Scaled(torch.nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.ops.torchship_test.scale(x, 3.0) + 1
-
-torch.jit.save(torch.jit.script(Scaled().eval()), sys.argv[2])
-
+MAKE = MAKE_SCALED + """
 class Counted(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         counter = torch.classes.torchship_test.Counter()
