@@ -1,9 +1,31 @@
-"""Archives written once for all tests."""
+"""Archives written once for all tests, and tests that need a process of their own."""
+
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
 import torchship
 from support import write_archives
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Runs a test marked `alone` in a fresh process, where others run beside it in this one."""
+    if pyfuncitem.get_closest_marker("alone") is None or "PYTEST_XDIST_WORKER" not in os.environ:
+        return None
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-m", "", pyfuncitem.nodeid],
+        cwd=pyfuncitem.config.rootpath,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0:
+        pytest.fail(done.stdout, pytrace=False)
+    return True
 
 
 @pytest.fixture(autouse=True, scope="session")

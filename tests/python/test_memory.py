@@ -9,6 +9,8 @@ from torch import nn
 
 MEGABYTE = 1 << 20
 
+pytestmark = pytest.mark.alone  # What other tests take would be counted.
+
 
 def resident_bytes() -> int:
     with open("/proc/self/statm") as file:
@@ -16,19 +18,12 @@ def resident_bytes() -> int:
 
 
 def grown_by(work, times: int) -> int:
-    """Bytes that the second half of the repetitions added, or as many again: the least of three.
-
-    What else the process does, and its threads, may take memory once; a leak does it each time.
-    """
+    """Bytes that the second half of the repetitions added."""
     for _ in range(times // 2):
         work()
-    return min(_growth(work, times // 2) for _ in range(3))
-
-
-def _growth(work, times: int) -> int:
     gc.collect()
     before = resident_bytes()
-    for _ in range(times):
+    for _ in range(times // 2):
         work()
     gc.collect()
     return resident_bytes() - before
