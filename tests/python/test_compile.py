@@ -13,6 +13,7 @@ import torch
 import torchship
 from support import check_failure, check_message, cli, cli_json
 from torchship import _bare_root
+from torchship._archive import extract, read_manifest, write_with_engines
 from torchship.cli import EXECUTABLE
 from torchship.compiling import command as compile_command
 from torchship.compiling import target
@@ -235,6 +236,23 @@ def test_damage_is_found_before_it_runs(compiled, tmp_path, monkeypatch):
         torchship.load(broken, engine="forward-x86-64-v3-1t", threads=1, verify=False)
     check_message(raised.value, "broken.pt", "is damaged")
     assert not list((tmp_path / "cache").glob("*.so"))
+
+
+@needs_v3
+def test_a_manifest_that_describes_another_library(compiled, tmp_path):
+    manifest = read_manifest(compiled)
+    engine = manifest["engines"][0]
+    engine["method"]["output"]["entries"].append(
+        ["third", {"kind": "tensor", "dtype": "float32", "shape": [None]}]
+    )
+    names = [each["record"] for each in manifest["engines"]]
+    files = {name: extract(compiled, name, tmp_path) for name in names}
+    path = tmp_path / "other.pt"
+    write_with_engines(compiled, path, manifest, files)
+    with pytest.raises(torchship.EngineError) as raised:
+        torchship.load(path, engine=engine["id"], threads=1)
+    check_message(raised.value, "takes 2 tensors and gives 2, but the file says 2 and 3")
+    assert torchship.load(path, threads=1).check().passed
 
 
 def test_the_strict_policy_refuses_machine_code(compiled):

@@ -1,7 +1,6 @@
 #include "compiled/accept.h"
 
 #include <algorithm>
-#include <charconv>
 #include <string>
 
 #include "few.h"

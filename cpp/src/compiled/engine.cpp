@@ -18,13 +18,9 @@
 namespace torchship {
 namespace {
 
+/// As compiled code reads it: on the CPU, its elements side by side.
 bool is_simple(const at::Tensor& tensor) {
   return tensor.is_cpu() && tensor.is_contiguous() && !tensor.is_conj() && !tensor.is_neg();
-}
-
-/// As compiled code reads it: on the CPU, its elements side by side.
-at::Tensor prepared(const at::Tensor& tensor) {
-  return is_simple(tensor) ? tensor : tensor.cpu().resolve_conj().resolve_neg().contiguous();
 }
 
 /// The caller's own; a tenth of what Tensor::clone() costs where there is little to copy.
@@ -94,7 +90,7 @@ class CompiledEngine final : public Engine {
     try {
       const at::Device device = tensors.empty() ? at::Device(at::kCPU) : tensors.front().device();
       for (at::Tensor& tensor : tensors) {
-        if (!is_simple(tensor)) tensor = prepared(tensor);
+        if (!is_simple(tensor)) tensor = tensor.cpu().resolve_conj().resolve_neg().contiguous();
       }
       TensorList results = compiled.library->run(tensors);
       for (const std::size_t index : compiled.record.copied) results[index] = copy_of(results[index]);

@@ -51,6 +51,7 @@ class Runner final : public inductor::AOTIModelContainerRunnerCpu {
       results.push_back(std::move(*tensor));
     }
     check(failed);
+    if (results.size() != outputs_) throw std::runtime_error("it left out a result");
   }
 
  private:
@@ -89,14 +90,9 @@ class LoadedLibrary final : public CompiledLibrary {
     return results;
   }
 
-  std::pair<std::string, std::string> call_spec() const override {
-    const std::vector<std::string> both = runner_.get_call_spec();
-    return {both.at(0), both.at(1)};
-  }
-
  private:
   Unpacked file_;  ///< Outlives the runner.
-  mutable Runner runner_;
+  Runner runner_;
 };
 
 }  // namespace

@@ -3,8 +3,6 @@
 #include <cstddef>
 #include <memory>
 #include <span>
-#include <string>
-#include <utility>
 
 #include <ATen/core/Tensor.h>
 #include <c10/util/SmallVector.h>
@@ -29,9 +27,6 @@ class CompiledLibrary {
   /// Calls it. Inputs must be what it was compiled for, which is not looked at: dtypes, sizes,
   /// strides. Results may be its own memory, where the compiler folded them to constants.
   virtual TensorList run(std::span<const at::Tensor> inputs) const = 0;
-
-  /// How the library calls its inputs and results, as torch.utils._pytree writes it in JSON.
-  virtual std::pair<std::string, std::string> call_spec() const = 0;
 };
 
 /// Unpacks and loads it; see Note [Where compiled engines are unpacked].

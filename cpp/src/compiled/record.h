@@ -19,4 +19,12 @@ struct CompiledRecord {
   std::vector<std::size_t> copied;
 };
 
+/// How many tensors there are in a value.
+inline std::size_t count_tensors(const ValueSpec& spec) {
+  std::size_t count = spec.kind == Kind::tensor ? 1 : 0;
+  if (!spec.members) return count;
+  for (const ValueSpec& member : *spec.members) count += count_tensors(member);
+  return count;
+}
+
 }  // namespace torchship

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <functional>
+#include <string>
 #include <thread>
 
 #include <torchship/error.h>
@@ -97,12 +98,25 @@ class Selection {
     }
     try {
       const CompiledMethod method{record, file_.load_compiled(record, concurrent_calls(options_))};
+      require_described(method);
       const std::string reason = record.info.checked ? "" : failure(method);
       if (!reason.empty()) return pass_over(record, reason);
       methods_.push_back(method);
     } catch (const EngineError& error) {
       pass_over(record, error.message());
     }
+  }
+
+  /// The file says how many tensors a library takes and gives: it must be right before the first call.
+  static void require_described(const CompiledMethod& method) {
+    std::size_t inputs = 0;
+    for (const ValueSpec& input : method.record.method.inputs) inputs += count_tensors(input);
+    const std::size_t outputs = count_tensors(method.record.method.output);
+    const CompiledLibrary& library = *method.library;
+    if (library.inputs() == inputs && library.outputs() == outputs) return;
+    throw EngineError("its library takes " + std::to_string(library.inputs()) + " tensors and gives " +
+                      std::to_string(library.outputs()) + ", but the file says " +
+                      std::to_string(inputs) + " and " + std::to_string(outputs));
   }
 
   /// What an engine that could not prove itself where it was compiled does wrong here.

@@ -92,15 +92,6 @@ std::map<std::string, std::string> parse_records(const Field& field) {
   return records;
 }
 
-/// How many tensors there are in a spec.
-std::size_t count_tensors(const ValueSpec& spec) {
-  std::size_t count = spec.kind == Kind::tensor ? 1 : 0;
-  for (const ValueSpec& member : spec.members.value_or(std::vector<ValueSpec>())) {
-    count += count_tensors(member);
-  }
-  return count;
-}
-
 /// A compiled engine takes and gives values that are known to the last leaf.
 void require_known(const ValueSpec& spec, const Field& field) {
   if (spec.kind == Kind::any) field.refuse("says nothing of a value");
