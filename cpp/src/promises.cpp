@@ -125,6 +125,29 @@ class Promises {
     check(spec, value, Place(model_, method_.name, spec.name));
   }
 
+  /// After all inputs: sizes that follow from others.
+  void check_relations() const {
+    for (std::size_t i = 0; i < method_.dimensions.size(); ++i) {
+      const DimensionRange& range = method_.dimensions[i];
+      if (!range.relation || bindings_[i].input == nullptr) continue;
+      const DimensionRange::Relation& relation = *range.relation;
+      const Binding& base = bindings_[relation.symbol];
+      std::int64_t wanted = 0;
+      if (base.input == nullptr ||
+          __builtin_mul_overflow(relation.factor, base.size, &wanted) ||
+          __builtin_add_overflow(wanted, relation.offset, &wanted) ||
+          wanted == bindings_[i].size) {
+        continue;
+      }
+      throw SignatureError(
+          model_ + ": " + method_.name + ": input '" + *bindings_[i].input + "': a size must be " +
+              range.name + " = " + std::to_string(wanted) + ", got " +
+              std::to_string(bindings_[i].size),
+          method_.dimensions[relation.symbol].name + " is " + std::to_string(base.size) + " in '" +
+              *base.input + "'");
+    }
+  }
+
  private:
   void check(const ValueSpec& spec, const Value& value, const Place& place) {
     if (value.is_none() && spec.optional) {
@@ -331,6 +354,7 @@ void require_promises(const std::string& model, const MethodInfo& method,
       promises.check_input(method.inputs[i], *inputs[i]);
     }
   }
+  promises.check_relations();
 }
 
 }  // namespace torchship

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,8 @@ namespace torchship {
 struct Sample {
   std::string method;
   std::vector<Value> inputs;  ///< One for each input of the method.
-  Value output;
+  /// What the eager model gave; nothing where the file does not tell.
+  std::optional<Value> output;
 };
 
 /// Recorded results of the operators for one of the samples.

@@ -382,7 +382,7 @@ TEST(SamplesTest, ValuesAreBuilt) {
   EXPECT_EQ(inputs[2][0].tensor().scalar_type(), at::kLong);
   EXPECT_TRUE(inputs[3][1].boolean());
   EXPECT_EQ(inputs[4].entries()[1].second.floating(), 2);
-  EXPECT_EQ(samples[0].output.tensor().size(0), 4);
+  EXPECT_EQ(samples[0].output->tensor().size(0), 4);
 }
 
 TEST(SamplesTest, MisfitsAreRefused) {

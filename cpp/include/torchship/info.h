@@ -27,6 +27,14 @@ struct DimensionRange {
   std::int64_t multiple_of = 1;     ///< At least 1.
   std::vector<std::int64_t> tried;  ///< Sizes at which the trace agreed with the eager model.
 
+  /// A size that is factor * that of another symbol + offset.
+  struct Relation {
+    std::size_t symbol = 0;  ///< Index into MethodInfo::dimensions.
+    std::int64_t factor = 1;
+    std::int64_t offset = 0;
+  };
+  std::optional<Relation> relation = std::nullopt;
+
   bool contains(std::int64_t size) const noexcept {
     return size >= min && (!max || size <= *max) && size % multiple_of == 0;
   }

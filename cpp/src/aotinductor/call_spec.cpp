@@ -7,7 +7,7 @@
 
 #include <torchship/error.h>
 
-#include "manifest/field.h"
+#include "pytree/pytree.h"
 
 namespace torchship {
 namespace {
@@ -48,53 +48,8 @@ ValueSpec leaf() {
   return spec;
 }
 
-/// The keys of a dict, or the names of a named tuple's fields, which the tree keeps as JSON in JSON.
-std::vector<std::string> context_names(const Field& node, const std::string& place) {
-  const Field context = node["context"];
-  if (context.is_null()) return {};
-  const Json json = parse_manifest_json(context.string(), place);
-  if (!json.is_array()) return {};
-  std::vector<std::string> names;
-  for (const Field& name : Field(json, place).items()) {
-    names.push_back(name.is_string() ? name.string() : std::to_string(name.integer()));
-  }
-  return names;
-}
-
-ValueSpec parse_node(const Field& node, const std::string& place) {
-  const Field type = node["type"];
-  if (type.is_null()) return leaf();
-  const std::string& name = type.string();
-  ValueSpec spec;
-  spec.members.emplace();
-  for (const Field& child : node["children_spec"].items()) {
-    spec.members->push_back(parse_node(child, place));
-  }
-  if (name == "builtins.list") {
-    spec.kind = Kind::list;
-    spec.type = "List[Tensor]";
-  } else if (name == "builtins.dict" || name == "collections.OrderedDict") {
-    spec.kind = Kind::dict;
-    spec.type = "Dict[str, Tensor]";
-    const std::vector<std::string> keys = context_names(node, place);
-    if (keys.size() != spec.members->size()) node.refuse("its keys and values do not match");
-    for (std::size_t i = 0; i < keys.size(); ++i) (*spec.members)[i].name = keys[i];
-    spec.items.emplace_back().kind = Kind::string;
-  } else if (name == "builtins.tuple" || name == "collections.namedtuple") {
-    spec.kind = Kind::tuple;
-    spec.type = "Tuple";
-    spec.items = *spec.members;
-  } else {
-    node.refuse("a " + name + " cannot cross a model's boundary here");
-  }
-  if (spec.kind == Kind::list) spec.items = {leaf()};
-  if (spec.kind == Kind::dict) spec.items.push_back(leaf());
-  return spec;
-}
-
 ValueSpec parse_tree(const std::string& text, const std::string& place) {
-  const Json json = parse_manifest_json(text, place);
-  return parse_node(Field(json, place).items().at(1), place);
+  return spec_of(parse_pytree(text, place), leaf);
 }
 
 void each_tensor(ValueSpec& spec, const std::function<void(ValueSpec&)>& action) {

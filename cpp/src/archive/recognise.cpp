@@ -91,10 +91,6 @@ std::string common_folder(const ZipReader& zip) {
   if (const NativePackage package = native_package(zip); package.is_package) {
     refuse(file, describe(package), "this version of torchship opens TorchScript archives only");
   }
-  if (has("models/model.json")) {
-    refuse(file, "a package of torch.export (.pt2)",
-           "this version of torchship opens TorchScript archives only");
-  }
   if (has("data.pkl")) {
     refuse(file, "a checkpoint of torch.save (a state dict, tensors or a pickled module): it holds "
                  "no code",

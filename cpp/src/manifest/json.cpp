@@ -12,19 +12,18 @@
 namespace torchship {
 namespace {
 
-constexpr int kDeepest = 64;
-constexpr std::size_t kMostValues = 2'000'000;
-
 /// Watches the parser at work, so that a hostile text is refused before it fills the memory.
 class Guard {
  public:
-  explicit Guard(const std::string& place) : place_(place) {}
+  Guard(const std::string& place, const JsonLimits& limits) : place_(place), limits_(limits) {}
 
   bool operator()(int depth, Json::parse_event_t event, const Json& parsed) {
     switch (event) {
       case Json::parse_event_t::object_start: keys_.emplace_back(); [[fallthrough]];
       case Json::parse_event_t::array_start:
-        if (depth >= kDeepest) fail("is nested deeper than " + std::to_string(kDeepest));
+        if (depth >= limits_.depth) {
+          fail("is nested deeper than " + std::to_string(limits_.depth));
+        }
         count();
         break;
       case Json::parse_event_t::object_end: keys_.pop_back(); break;
@@ -41,8 +40,8 @@ class Guard {
 
  private:
   void count() {
-    if (++values_ > kMostValues) {
-      fail("holds more than " + std::to_string(kMostValues) + " values");
+    if (++values_ > limits_.values) {
+      fail("holds more than " + std::to_string(limits_.values) + " values");
     }
   }
 
@@ -51,6 +50,7 @@ class Guard {
   }
 
   const std::string& place_;
+  const JsonLimits& limits_;
   std::vector<std::unordered_set<std::string>> keys_;  ///< Of the objects that are open.
   std::size_t values_ = 0;
 };
@@ -58,12 +58,15 @@ class Guard {
 }  // namespace
 
 Json parse_manifest_json(std::string_view text, const std::string& place) {
-  if (text.size() > kLargestManifest) {
-    throw ArchiveError(place + ": holds " + std::to_string(text.size()) +
-                       " bytes, more than the " + std::to_string(kLargestManifest) +
-                       " allowed");
+  return parse_json(text, place, kManifestLimits);
+}
+
+Json parse_json(std::string_view text, const std::string& place, const JsonLimits& limits) {
+  if (text.size() > limits.bytes) {
+    throw ArchiveError(place + ": holds " + std::to_string(text.size()) + " bytes, more than the " +
+                       std::to_string(limits.bytes) + " allowed");
   }
-  Guard guard(place);
+  Guard guard(place, limits);
   try {
     return Json::parse(text, std::ref(guard));
   } catch (const Json::parse_error& error) {

@@ -153,7 +153,7 @@ std::vector<Sample> bind_samples(const Manifest& manifest, const ModelInfo& info
       fit.check(method->inputs[k], sample.inputs[k], ".inputs[" + std::to_string(k) + "]");
     }
     sample.output = bind_value(described.output, table);
-    fit.check(method->output, sample.output, ".output");
+    fit.check(method->output, *sample.output, ".output");
   }
   return samples;
 }

@@ -1,13 +1,11 @@
 #include "torchscript/import.h"
 
 #include <algorithm>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include <ATen/core/class_type.h>
-#include <c10/core/CPUAllocator.h>
 #include <caffe2/serialize/versions.h>
 #include <torch/csrc/jit/api/compilation_unit.h>
 #include <torch/csrc/jit/serialization/import.h>
@@ -18,22 +16,12 @@
 #include "torchscript/code_units.h"
 #include "torchscript/quantized_conv.h"
 #include "torchscript/upgraders.h"
+#include "weights/record_memory.h"
 
 namespace torchship {
 namespace {
 
 namespace jit = torch::jit;
-
-/// What LibTorch's own allocator gives, and its fastest kernels ask for.
-constexpr std::uintptr_t kAlignment = 64;
-
-/// Bytes in a mapping, which they keep.
-at::DataPtr in_place(std::string_view bytes, const std::shared_ptr<const Mapping>& mapping) {
-  using Owner = std::shared_ptr<const Mapping>;
-  char* const start = mapping->bytes().data() + (bytes.data() - mapping->bytes().data());
-  return {start, new Owner(mapping), [](void* owner) { delete static_cast<Owner*>(owner); },
-          at::kCPU};
-}
 
 void require_known(const TorchScriptFile& file, std::int64_t version) {
   const auto least = static_cast<std::int64_t>(caffe2::serialize::kMinSupportedFileFormatVersion);
@@ -51,7 +39,7 @@ class Importer {
  public:
   Importer(const TorchScriptFile& file, std::int64_t version, at::Device device)
       : file_(file),
-        mapping_(file.zip().file().writable()),
+        memory_(file.zip()),
         version_(static_cast<std::uint64_t>(version)),
         device_(device),
         unit_(std::make_shared<jit::CompilationUnit>()),
@@ -99,33 +87,11 @@ class Importer {
   at::DataPtr storage(const std::string& record) const {
     const ZipEntry* const entry = file_.find(record);
     if (entry == nullptr) throw ArchiveError(file_.place(record) + ": the record is missing");
-    if (mapping_) {
-      const std::optional<std::string_view> bytes = file_.zip().view(*entry, mapping_->bytes());
-      if (bytes && reinterpret_cast<std::uintptr_t>(bytes->data()) % kAlignment == 0) {
-        return in_place(*bytes, mapping_);
-      }
-    }
-    return copied(*entry);
-  }
-
-  /// The file's digests were compared before, where that is wanted: no sum is checked here.
-  at::DataPtr copied(const ZipEntry& entry) const {
-    at::DataPtr memory = c10::GetCPUAllocator()->allocate(entry.size);
-    char* const start = static_cast<char*>(memory.get());
-    if (!entry.deflated) {
-      file_.zip().file().read(file_.zip().data_offset(entry), {start, entry.size});
-      return memory;
-    }
-    std::size_t done = 0;
-    file_.zip().stream_unchecked(entry, [&](std::string_view piece) {
-      std::memcpy(start + done, piece.data(), piece.size());
-      done += piece.size();
-    });
-    return memory;
+    return memory_.of(*entry);
   }
 
   const TorchScriptFile& file_;
-  const std::shared_ptr<const Mapping> mapping_;
+  const RecordMemory memory_;
   const std::uint64_t version_;
   const at::Device device_;
   std::shared_ptr<jit::CompilationUnit> unit_;

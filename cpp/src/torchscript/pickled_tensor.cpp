@@ -42,7 +42,10 @@ std::optional<PickledTensor> tensor_of(const Pickle& pickle, const Node& node, b
   const Node& arguments = pickle[node.children[1]];
   if (callable.find("_rebuild_parameter") != std::string::npos && !arguments.children.empty()) {
     // Once only: a pickle may contain itself.
-    return is_wrapped ? std::nullopt : tensor_of(pickle, pickle[arguments.children[0]], true);
+    if (is_wrapped) return std::nullopt;
+    std::optional<PickledTensor> tensor = tensor_of(pickle, pickle[arguments.children[0]], true);
+    if (tensor) tensor->is_parameter = true;
+    return tensor;
   }
   if (callable.find("torch._utils _rebuild") != 0 || arguments.children.size() < 3) {
     return std::nullopt;
@@ -62,6 +65,11 @@ std::optional<PickledTensor> tensor_of(const Pickle& pickle, const Node& node, b
   tensor.offset = pickle[arguments.children[1]].integer;
   for (const std::size_t size : sizes.children) {
     tensor.shape.push_back(pickle[size].integer);
+  }
+  if (arguments.children.size() > 3) {
+    for (const std::size_t stride : pickle[arguments.children[3]].children) {
+      tensor.strides.push_back(pickle[stride].integer);
+    }
   }
   return tensor;
 }

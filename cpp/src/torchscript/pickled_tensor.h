@@ -19,6 +19,8 @@ struct PickledTensor {
   std::optional<at::ScalarType> dtype;
   std::int64_t offset = 0;
   std::vector<std::int64_t> shape;
+  std::vector<std::int64_t> strides;
+  bool is_parameter = false;
 };
 
 /// Lists and dicts come wrapped: `torch.jit._pickle.restore_type_tag(value, "Dict[str, Any]")`.

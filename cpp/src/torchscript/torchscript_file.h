@@ -7,10 +7,8 @@
 #include <set>
 #include <string>
 
-#include <torchship/tensor_file.h>
-
 #include "archive/zip.h"
-#include "manifest/manifest.h"
+#include "manifest/extras.h"
 #include "model_file.h"
 
 namespace torchship {
@@ -23,14 +21,20 @@ class TorchScriptFile final : public ModelFile {
   TorchScriptFile(ZipReader zip, std::string folder);
 
   ModelInfo info() const override;
-  void verify(bool digests) const override;
-  std::vector<Sample> samples(const ModelInfo& info) const override;
-  std::optional<Intermediates> intermediates(const ModelInfo& info) const override;
+  void verify(bool digests) const override { extras_.verify(digests); }
+  std::vector<Sample> samples(const ModelInfo& info) const override {
+    return extras_.samples(info);
+  }
+  std::optional<Intermediates> intermediates(const ModelInfo&) const override {
+    return extras_.intermediates();
+  }
   std::unique_ptr<const Engine> load(const ModelInfo& info,
                                      const LoadOptions& options) const override;
-  const std::vector<CompiledRecord>& compiled() const override;
-  std::unique_ptr<const CompiledLibrary> load_compiled(const CompiledRecord& engine,
-                                                       std::size_t concurrent_calls) const override;
+  const std::vector<CompiledRecord>& compiled() const override { return extras_.compiled(); }
+  std::unique_ptr<const CompiledLibrary> load_compiled(
+      const CompiledRecord& engine, std::size_t concurrent_calls) const override {
+    return extras_.load_compiled(engine, concurrent_calls);
+  }
   std::vector<Finding> lint(const ModelInfo& info, const LintOptions& options) const override;
   AuditReport audit() const override;
 
@@ -60,14 +64,11 @@ class TorchScriptFile final : public ModelFile {
   std::string place(const std::string& name) const;
 
  private:
-  /// The tensors of a .safetensors record; none if it is not there.
-  NamedTensors read_tensors(const std::string& name) const;
-
   ZipReader zip_;
   mutable std::mutex mutex_;
   mutable std::set<const ZipEntry*> measured_;  ///< Code whose nesting was looked at.
   std::string folder_;
-  std::optional<Manifest> manifest_;
+  Extras extras_;
 };
 
 }  // namespace torchship

@@ -37,6 +37,38 @@ void describe_number(ValueSpec& spec) {
 
 }  // namespace
 
+namespace {
+
+c10::TypePtr tuple_type(const ValueSpec& spec) {
+  std::vector<c10::TypePtr> types;
+  std::vector<std::string> names;
+  for (const ValueSpec& item : spec.items) {
+    types.push_back(type_of(item));
+    if (!item.name.empty()) names.push_back(item.name);
+  }
+  if (spec.type.empty() || names.size() != types.size()) return c10::TupleType::create(types);
+  return c10::TupleType::createNamed("__torch__." + spec.type, names, types);
+}
+
+}  // namespace
+
+c10::TypePtr type_of(const ValueSpec& spec) {
+  switch (spec.kind) {
+    case Kind::tensor: return c10::TensorType::get();
+    case Kind::boolean: return c10::BoolType::get();
+    case Kind::integer: return c10::IntType::get();
+    case Kind::floating: return c10::FloatType::get();
+    case Kind::complex: return c10::ComplexType::get();
+    case Kind::string: return c10::StringType::get();
+    case Kind::none: return c10::NoneType::get();
+    case Kind::list: return c10::ListType::create(type_of(spec.items.at(0)));
+    case Kind::dict:
+      return c10::DictType::create(type_of(spec.items.at(0)), type_of(spec.items.at(1)));
+    case Kind::tuple: return tuple_type(spec);
+    default: return c10::AnyType::get();
+  }
+}
+
 ValueSpec spec_of(const c10::TypePtr& type, std::string name) {
   ValueSpec spec;
   spec.name = std::move(name);

@@ -1,0 +1,81 @@
+#include "exported/exported_file.h"
+
+#include <torchship/error.h>
+
+#include "engines/interpreter.h"
+#include "exported/describe_program.h"
+#include "exported/lower_program.h"
+#include "exported/parse_program.h"
+#include "exported/sample_inputs.h"
+#include "signature.h"
+#include "torchscript/message.h"
+
+namespace torchship {
+namespace {
+
+/// What a model was exported with; its results are not in the file.
+constexpr const char* kExample = "example";
+
+}  // namespace
+
+ExportedFile::ExportedFile(std::shared_ptr<const File> file)
+    : archive_(std::move(file)), extras_(archive_.zip(), archive_.folder()) {}
+
+const ExportedFile::Description& ExportedFile::description() const {
+  std::call_once(described_, [&] {
+    Description made;
+    made.program = parse_program(archive_.program_text(), archive_.program_place());
+    made.boundary = boundary_of(made.program, archive_.program_place());
+    made.tensors = archive_.tensors();
+    description_ = std::move(made);
+  });
+  return description_;
+}
+
+ModelInfo ExportedFile::info() const {
+  const Description& described = description();
+  ModelInfo info = describe_program(described.program, described.boundary, described.tensors);
+  info.path = archive_.zip().file().path();
+  info.file_size = static_cast<std::int64_t>(size());
+  extras_.overlay(info);
+  if (info.samples.empty() && !extras_.manifest() && read_sample_inputs(archive_)) {
+    info.samples.push_back({.method = info.default_method, .origin = kExample});
+  }
+  return info;
+}
+
+std::vector<Sample> ExportedFile::samples(const ModelInfo& info) const {
+  if (extras_.manifest()) return extras_.samples(info);
+  std::optional<SampleCall> call = read_sample_inputs(archive_);
+  if (!call) return {};
+  const MethodInfo& method = info.methods.front();
+  Sample sample{.method = method.name, .inputs = {}, .output = std::nullopt};
+  for (const Value* each : bind_inputs(name(), method, call->positional, call->named)) {
+    sample.inputs.push_back(each != nullptr ? *each : Value());
+  }
+  return {std::move(sample)};
+}
+
+std::unique_ptr<const Engine> ExportedFile::load(const ModelInfo& info,
+                                                 const LoadOptions& options) const {
+  const Description& described = description();
+  try {
+    const at::NoGradGuard no_grad;
+    std::map<std::string, at::Tensor> weights = load_tensors(described.tensors);
+    for (auto& [name, tensor] : weights) tensor = tensor.to(options.device);
+    return make_interpreter(lower_program(described.program, described.boundary, weights,
+                                          archive_.program_place()),
+                            info, options);
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    const TorchMessage message = explain(error);
+    throw ArchiveError(name() + ": " + message.text, message.hint);
+  }
+}
+
+std::vector<Finding> ExportedFile::lint(const ModelInfo&, const LintOptions&) const { return {}; }
+
+AuditReport ExportedFile::audit() const { return {}; }
+
+}  // namespace torchship
