@@ -117,6 +117,29 @@ def buffers():
     }
 
 
+class Counting(nn.Module):
+    """Buffers that change, which a decomposed program returns instead of writing in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("counter", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("recent", torch.zeros(3, 2))
+
+    def forward(self, x):
+        self.counter.add_(1)
+        self.recent[1] = x.sum(0)
+        return x + self.recent.mean(0), self.counter * 2
+
+
+def counting():
+    return {
+        "model": Counting(),
+        "shapes": {"x": {0: Dim("batch", max=64)}},
+        "cases": [((wave(3, 2),), {}), ((wave(2, 2, shift=1.0),), {})],
+        "decompose": True,
+    }
+
+
 class Branch(nn.Module):
     """Branches on data, which return a tensor, several tensors and a tuple of one."""
 
@@ -377,6 +400,7 @@ def integer():
 MODELS = (
     mlp,
     buffers,
+    counting,
     branch,
     containers,
     constants,
