@@ -30,6 +30,7 @@ class Dimension:
     members: list[Key]
     size: int  # of the examples
     declared: Dim | None = None
+    taken: Dim | None = None  # by the program, where it takes less than the model
     multiple_of: int = 1
     min: int = 1
     max: int | None = None
@@ -202,9 +203,15 @@ def sizes_to_try(dimension: Dimension) -> list[int]:
     high = declared.max if declared and declared.max is not None else max(wanted)
     limits = [low, high] if declared else []
     inside = [s for s in wanted + limits if low <= s <= high and s != size and s >= 0]
+    if dimension.taken is not None:
+        inside = [s for s in inside if _is_within(dimension.taken, s)]
     return sorted(
         set(inside) - ({0} if low == 0 and not (declared and declared.min == 0) else set())
     )
+
+
+def _is_within(dim: Dim, size: int) -> bool:
+    return (dim.min is None or size >= dim.min) and (dim.max is None or size <= dim.max)
 
 
 def settle_range(dimension: Dimension, refused: Sequence[int], works: Works) -> None:
@@ -221,6 +228,11 @@ def settle_range(dimension: Dimension, refused: Sequence[int], works: Works) -> 
     dimension.max = declared.max
     if declared.max is None and above:
         dimension.max = _limit(dimension, good[-1], min(above), works)
+    taken = dimension.taken or Dim(dimension.name)
+    if taken.min is not None:
+        dimension.min = max(dimension.min, taken.min)
+    if taken.max is not None:
+        dimension.max = taken.max if dimension.max is None else min(dimension.max, taken.max)
 
 
 def _limit(dimension: Dimension, good: int, bad: int, works: Works) -> int:

@@ -1,0 +1,40 @@
+"""Writing exported programs as torch itself does."""
+
+import copy
+import io
+from collections.abc import Callable
+from typing import BinaryIO
+
+import torch
+from torch.export import ExportedProgram
+
+
+def writer(program: ExportedProgram, keep_examples: bool) -> Callable[[BinaryIO], None]:
+    """Writes `program`, on the CPU, to an open file; without the inputs that it was made with,
+    which are the author's data, unless they are to be kept."""
+
+    def write(file: BinaryIO) -> None:
+        # The program is the author's: what is changed is another one with the same parts.
+        own = copy.copy(program)
+        if not keep_examples:
+            own.example_inputs = None
+        _write(_on_cpu(own), file)
+
+    return write
+
+
+def _write(program: ExportedProgram, file: BinaryIO) -> None:
+    # An open file and no file name: a name would be written into the archive.
+    torch.export.save(program, file)
+
+
+def _on_cpu(program: ExportedProgram) -> ExportedProgram:
+    """The program, or its copy on the CPU where its tensors could be elsewhere."""
+    if not torch.accelerator.is_available():
+        return program
+    from torch.export.passes import move_to_device_pass
+
+    buffer = io.BytesIO()
+    _write(program, buffer)
+    buffer.seek(0)
+    return move_to_device_pass(torch.export.load(buffer), "cpu")
