@@ -99,6 +99,10 @@ def given(arguments: Arguments, values: Sequence[Any]) -> tuple[tuple[Any, ...],
     return tuple(plain(each) for each in values[:first]), plain(named)
 
 
+GUARD = "Guard failed"
+"""In the message of a program that is given what it was not made for."""
+
+
 class ProgramCall:
     """A program in the place of a trace."""
 

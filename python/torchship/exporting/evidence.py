@@ -5,9 +5,11 @@ from dataclasses import replace
 
 from torch.export import ExportedProgram
 
+from torchship.exporting.calls import GUARD
 from torchship.exporting.nodes import graph_findings, unused_inputs, written_buffers
 from torchship.tracing.findings import Finding
 from torchship.tracing.hazards import Evidence
+from torchship.tracing.observe import Observation
 from torchship.tracing.places import Place
 from torchship.tracing.replay import Comparison
 from torchship.tracing.state import Change
@@ -29,6 +31,12 @@ class ExportEvidence(Evidence):
 
     def _is_telling(self, comparison: Comparison) -> bool:
         return comparison.differs
+
+    def _cause(
+        self, comparison: Comparison, observation: Observation | None
+    ) -> tuple[str, Place | None]:
+        code, place = super()._cause(comparison, observation)
+        return ("export-specialised" if GUARD in comparison.difference.problem else code), place
 
     def kept(self, change: Change) -> Change:
         # A buffer that is assigned to is written into by the program.

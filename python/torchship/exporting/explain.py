@@ -78,7 +78,9 @@ def refusals(failures: Sequence[Failure], escapes: Sequence[Escape], method: str
     """Everything that is known of why there is no program; `escapes` are what an ordinary trace
     saw leave the tensors, which shows more than the first line that torch.export stops at."""
     found: dict[Place | None, Finding] = {}
-    for each in failures:
+    # Where one mode stops at the data, the other may stop at something that would not matter.
+    depending = [each for each in failures if each.depends_on_data]
+    for each in depending or failures:
         if each.place not in found:
             found[each.place] = _refusal(each, method)
     for place in _decisions(escapes):

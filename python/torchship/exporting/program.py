@@ -14,7 +14,15 @@ from torchship.compiling.bridge.exporting import quiet
 from torchship.compiling.bridge.sizes import Sizes, fits, inputs_of, traced_sizes
 from torchship.exporting.calls import ProgramCall, given, plain_forward
 from torchship.exporting.explain import Failure, fixed_at, refusals, refused
-from torchship.exporting.sizes import Loss, loss_findings, losses, settled, wanted_sizes
+from torchship.exporting.sizes import (
+    Loss,
+    Supported,
+    accepted,
+    loss_findings,
+    losses,
+    settled,
+    wanted_sizes,
+)
 from torchship.tracing.dimensions import Dimension, works_with
 from torchship.tracing.findings import Finding, Report, finding
 from torchship.tracing.places import Place
@@ -43,9 +51,9 @@ MORE_MODES = (Mode(False, False), Mode(True, False))
 class Attempt:
     """A program, and what is lost of the sizes that were wanted."""
 
-    program: ExportedProgram
+    call: ProgramCall
     mode: Mode
-    sizes: Sizes
+    supported: Supported
     losses: list[Loss]
 
     @property
@@ -76,12 +84,11 @@ def export(
         report.add(refusals(exporter.failures, seen.escapes if seen else (), pair.method.name))
         raise refused(name, report.findings, report)
     lost = {each.dimension.name for each in best.losses}
-    supported = best.sizes.supported(best.program)
     args, named = given(pair.method.arguments, pair.method.arguments.rebuild(pair.examples))
-    best.program.example_inputs = (args, named)
+    best.call.program.example_inputs = (args, named)
     return Exported(
-        ProgramCall(best.program),
-        settled(dimensions, supported, lost),
+        best.call,
+        settled(dimensions, best.supported, lost),
         [*loss_findings(pair, best.losses, exporter.places), *exporter.mode_findings(best)],
         f"exported with strict={best.mode.strict}",
     )
@@ -103,8 +110,7 @@ class _Exporter:
         wanted = wanted_sizes(self._dimensions, len(self._pair.examples))
         best = self._least_lossy(self._attempts(MODES, wanted))
         if (best is None or best.losses) and wanted.ranges:
-            more = self._attempts(MORE_MODES, wanted)
-            best = self._least_lossy(more, best)
+            best = self._least_lossy(self._attempts(MORE_MODES, wanted), best)
         if best is None and wanted.ranges:
             best = self._least_lossy(self._attempts(MODES, wanted.fix_all()))
         return best
@@ -126,25 +132,26 @@ class _Exporter:
 
     def _attempt(self, mode: Mode, sizes: Sizes) -> Attempt | None:
         """Export, with sizes that are narrowed as torch.export asks for it."""
-        for _ in range(_MOST_CORRECTIONS):
+        for remaining in reversed(range(_MOST_CORRECTIONS)):
             try:
                 program = self._export(mode, sizes)
             except Exception as error:  # whatever the author's code or torch raises
-                if not sizes.narrow(str(error)):
+                if not sizes.narrow(str(error)) or not remaining:
                     self.failures.append(Failure(error, mode.strict))
                     return None
                 self.places = {**fixed_at(str(error)), **self.places}
             else:
-                unfit = self._unfit(program, sizes)
+                call, supported = ProgramCall(program), sizes.supported(program)
+                unfit = self._unfit(supported)
                 if not unfit:
-                    lost = losses(self._dimensions, sizes.restrictions(program), self._works)
-                    return Attempt(program, mode, sizes, lost)
+                    supported = accepted(self._pair, call, self._dimensions, supported)
+                    lost = losses(self._dimensions, sizes.restricted(supported), self._works)
+                    return Attempt(call, mode, supported, lost)
                 sizes.fixed |= unfit
         return None
 
-    def _unfit(self, program: ExportedProgram, sizes: Sizes) -> set[str]:
+    def _unfit(self, supported: Supported) -> set[str]:
         """Sizes of which the program does not take the example's own."""
-        supported = sizes.supported(program)
         own = {each.name: each.size for each in self._dimensions}
         return {name for name, size in own.items() if not fits(supported[name], size)}
 

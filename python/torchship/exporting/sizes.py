@@ -1,12 +1,14 @@
 """Which sizes a program lets vary, beside those that were wanted."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from torchship.compiling.bridge.sizes import Range, Restriction, Sizes
-from torchship.tracing.dimensions import Dim, Dimension, Works
+from torchship.exporting.calls import GUARD, ProgramCall
+from torchship.tracing.dimensions import Dim, Dimension, Works, sizes_to_try
 from torchship.tracing.findings import Finding, finding
 from torchship.tracing.hazards import deciding_place
 from torchship.tracing.inputs import Sizes as Given
@@ -26,6 +28,39 @@ def wanted_sizes(dimensions: Sequence[Dimension], tensors: int) -> Sizes:
         for tensor, dimension in each.members:
             entries[tensor][dimension] = wanted
     return Sizes(entries)
+
+
+Supported = dict[str, Range | int]
+"""By name the range of a size, or its only one."""
+
+
+def accepted(
+    pair: Pair, call: ProgramCall, dimensions: Sequence[Dimension], supported: Supported
+) -> Supported:
+    """The sizes that the program takes when it is run: its guards know more than its ranges."""
+    pair.trace = call
+    found = dict(supported)
+    for each in dimensions:
+        now = supported[each.name]
+        if not isinstance(now, Range) or now.name != each.name:
+            continue
+        alike = [other for other in dimensions if _root(supported[other.name]) == each.name]
+        members = [member for other in alike for member in other.members]
+        sizes = [size for size in sizes_to_try(each) if size in now]
+        refused = [size for size in sizes if _is_refused(pair, dict.fromkeys(members, size))]
+        below = [size for size in refused if size < each.size]
+        above = [size for size in refused if size > each.size]
+        if below:
+            now = replace(now, min=max(below) + each.multiple_of)
+        if above:
+            now = replace(now, max=min(above) - each.multiple_of)
+        found[each.name] = now
+    return found
+
+
+def _is_refused(pair: Pair, sizes: Given) -> bool:
+    tensors = _inputs_of(pair, sizes)
+    return tensors is not None and GUARD in pair.traced(tensors).error
 
 
 @dataclass(frozen=True)
@@ -93,11 +128,15 @@ def loss_findings(
 
 
 def _observed_at(pair: Pair, sizes: Given) -> Observation | None:
+    tensors = _inputs_of(pair, sizes)
+    return pair.observed(tensors) if tensors else None
+
+
+def _inputs_of(pair: Pair, sizes: Given) -> list[Tensor] | None:
+    """Inputs of these sizes that the model takes."""
     random = torch.Generator().manual_seed(pair.seed)
-    for tensors in resized(pair.examples, sizes, random):
-        if not pair.eager(tensors).error:
-            return pair.observed(tensors)
-    return None
+    made = resized(pair.examples, sizes, random)
+    return next((each for each in made if not pair.eager(each).error), None)
 
 
 def _outside(dimension: Dimension, restriction: Restriction) -> Iterator[int]:
@@ -111,7 +150,7 @@ def _outside(dimension: Dimension, restriction: Restriction) -> Iterator[int]:
 
 
 def settled(
-    dimensions: Sequence[Dimension], supported: Mapping[str, Range | int], lost: Collection[str]
+    dimensions: Sequence[Dimension], supported: Supported, lost: Collection[str]
 ) -> list[Dimension]:
     """The dimensions as the program has them; `lost` are those that vary less than the model's."""
     found: dict[str, Dimension] = {}

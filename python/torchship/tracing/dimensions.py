@@ -39,6 +39,12 @@ class Dimension:
     def at(self, size: int) -> Sizes:
         return {member: size for member in self.members}
 
+    def takes(self, size: int) -> bool:
+        """Whether the program takes a size, as far as it says."""
+        taken = self.taken or Dim(self.name)
+        is_small = taken.min is not None and size < taken.min
+        return not is_small and (taken.max is None or size <= taken.max)
+
     def to_json(self) -> dict[str, Any]:
         return {
             "name": self.name,
@@ -203,15 +209,10 @@ def sizes_to_try(dimension: Dimension) -> list[int]:
     high = declared.max if declared and declared.max is not None else max(wanted)
     limits = [low, high] if declared else []
     inside = [s for s in wanted + limits if low <= s <= high and s != size and s >= 0]
-    if dimension.taken is not None:
-        inside = [s for s in inside if _is_within(dimension.taken, s)]
+    inside = [s for s in inside if dimension.takes(s)]
     return sorted(
         set(inside) - ({0} if low == 0 and not (declared and declared.min == 0) else set())
     )
-
-
-def _is_within(dim: Dim, size: int) -> bool:
-    return (dim.min is None or size >= dim.min) and (dim.max is None or size <= dim.max)
 
 
 def settle_range(dimension: Dimension, refused: Sequence[int], works: Works) -> None:

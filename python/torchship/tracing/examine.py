@@ -155,8 +155,8 @@ def _sized(made: Examination) -> Iterator[Comparison]:
         sizes: Sizes = {}
         for number, each in enumerate(made.dimensions):
             sizes |= each.at(each.size + each.multiple_of * (1 + number % 2))
-        inside = all(d.declared is None or d.declared.max is None for d in made.dimensions)
-        if inside:
+        free = all(d.declared is None or d.declared.max is None for d in made.dimensions)
+        if free and all(d.takes(sizes[d.members[0]]) for d in made.dimensions):
             names = ", ".join(f"{d.name}={sizes[d.members[0]]}" for d in made.dimensions)
             yield _at(made, sizes, names)
 

@@ -282,5 +282,6 @@ _EXPLANATIONS = {
     "lost-branch": "the trace has only the way that the example took",
     "baked-value": "the trace keeps the example's value",
     "baked-size": "the trace keeps the example's size",
+    "export-specialised": "the program was made for other sizes",
     "mismatch": "the trace and the model differ for a reason that was not found",
 }
