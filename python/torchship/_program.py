@@ -25,7 +25,11 @@ def writer(program: ExportedProgram, keep_examples: bool) -> Callable[[BinaryIO]
 
 def _write(program: ExportedProgram, file: BinaryIO) -> None:
     # An open file and no file name: a name would be written into the archive.
-    torch.export.save(program, file)
+    try:
+        torch.export.save(program, file)
+    except (AssertionError, NotImplementedError, RuntimeError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(f"torch.export.save cannot write this program: {reason}") from error
 
 
 def _on_cpu(program: ExportedProgram) -> ExportedProgram:

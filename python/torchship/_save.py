@@ -43,8 +43,8 @@ def save(
 
     Raises:
         TypeError: `module` is no ``ScriptModule``, ``ScriptFunction`` or ``ExportedProgram``.
-        ValueError: `module` or a submodule is in training mode, or was exported in it, or `path`
-            is something other than a regular file.
+        ValueError: `module` or a submodule is in training mode, or was exported in it, or
+            torch.export.save cannot write it, or `path` is something other than a regular file.
         FileNotFoundError: the folder of `path` is missing.
         OSError: the file could not be written; what was at `path` is still there.
     """

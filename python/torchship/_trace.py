@@ -3,14 +3,11 @@
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from torchship.exporting.evidence import ExportEvidence
-from torchship.exporting.program import export
-from torchship.exporting.traced import TracedProgram
 from torchship.tracing.arguments import Examples, bind
 from torchship.tracing.examine import Examination, dimensions_of, examine, learn
 from torchship.tracing.findings import Finding, Report, TraceError, finding, refusal
@@ -29,6 +26,9 @@ from torchship.tracing.script import (
 from torchship.tracing.state import seeded
 from torchship.tracing.structure import Structure, UnsupportedValue, flatten, with_names
 from torchship.tracing.traced import Traced, default_method
+
+if TYPE_CHECKING:
+    from torchship.exporting.traced import TracedProgram
 
 Replays = Sequence[Examples] | Mapping[str, Sequence[Examples]]
 
@@ -52,7 +52,7 @@ def trace(
     tolerance: Mapping[str, tuple[float, float]] | tuple[float, float] | None = None,
     metadata: Mapping[str, str] | None = None,
     seed: int = 0,
-) -> Traced | TracedProgram:
+) -> "Traced | TracedProgram":
     """Trace a function or module, and prove that the trace computes what the original computes.
 
     The trace is run beside the eager model on other values (signs flipped, zeros, larger, fresh
@@ -120,6 +120,11 @@ def trace(
     dimensions = [dimensions_of(pair, own) for pair, own in zip(pairs, sizes, strict=True)]
     report = Report()
     if via == "export":
+        # Loads torch's compiler, which takes a second or two.
+        from torchship.exporting.evidence import ExportEvidence
+        from torchship.exporting.program import export
+        from torchship.exporting.traced import TracedProgram
+
         exported = export(pairs[0], calls[0].functions, dimensions[0], _name_of(fn_or_module))
         traced, kind, dimensions = exported.call, ExportEvidence, [exported.dimensions]
         report.notes.append(exported.note)

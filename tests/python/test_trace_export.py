@@ -60,7 +60,7 @@ def test_nested_values_and_arguments_by_name():
     torch.testing.assert_close(got["pair"].best, expected["pair"].best)
     torch.testing.assert_close(got["all"][1], expected["all"][1])
     assert (got["mode"], got["rows"], got["no"]) == ("max", 7, None)
-    assert codes(traced) == ["baked-argument", "baked-argument"]
+    assert codes(traced) == ["export-text", "baked-argument", "baked-argument"]
     with pytest.raises(AssertionError, match="Guard failed: mode == 'max'"):
         traced(*given, mode="sum", scale=2.0)
 
@@ -414,6 +414,13 @@ def test_refused_at_its_line(subject, code, hint):
     assert hint in found[0].hint
     assert "jit.script" not in str(caught.value)
     check_message(caught.value, code, "test_trace_export.py")
+
+
+def test_results_that_cannot_be_saved():
+    traced = exported(lambda x: (x, x.sum().item(), x.shape[0]), torch.ones(3))
+    assert traced(torch.ones(2))[1:] == (2.0, 2)
+    with pytest.raises(TraceError, match="the result's '1' is a truth value that is computed"):
+        exported(lambda x: (x, (x.sum() > 0).item()), torch.ones(3))
 
 
 def test_every_branch_is_in_one_error():

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from torch.export import ExportedProgram
+from torch.export.graph_signature import SymBoolArgument
 
 from torchship.exporting.calls import GUARD
-from torchship.exporting.nodes import graph_findings, unused_inputs, written_buffers
-from torchship.tracing.findings import Finding
+from torchship.exporting.nodes import graph_findings, results, unused_inputs, written_buffers
+from torchship.tracing.findings import Finding, finding
 from torchship.tracing.hazards import Evidence
 from torchship.tracing.observe import Observation
 from torchship.tracing.places import Place
@@ -53,4 +54,20 @@ class ExportEvidence(Evidence):
         yield from unused_inputs(self._program, self.pair.method)
 
     def _not_seen(self, known: set[tuple[str, int]]) -> Iterator[Finding]:
-        yield from ()
+        """What torch.export.save or torch.export.load cannot do."""
+        leaves = self.pair.method.output.leaves()
+        for (path, leaf), computed in zip(leaves, results(self._program), strict=True):
+            where = f"the result's {path!r}" if path else "the result"
+            if leaf.kind == "str":
+                message = f"{where} is text, and torch.export.load opens no program that gives text"
+                yield self._find("export-text", "warning", message, None)
+            elif isinstance(computed, SymBoolArgument):
+                message = f"{where} is a truth value that is computed, which cannot be saved"
+                yield finding(
+                    "export-unsupported",
+                    "error",
+                    message,
+                    place=None,
+                    method=self.pair.method.name,
+                    hint="give a bool tensor",
+                )

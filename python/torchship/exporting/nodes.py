@@ -6,7 +6,12 @@ from typing import Any
 
 import torch
 from torch.export import ExportedProgram
-from torch.export.graph_signature import InputKind, TensorArgument
+from torch.export.graph_signature import (
+    ArgumentSpec,
+    InputKind,
+    OutputKind,
+    TensorArgument,
+)
 
 from torchship.tracing.findings import Finding, at
 from torchship.tracing.graph_hazards import operator_finding, training_behaviour
@@ -80,6 +85,12 @@ def unused_inputs(program: ExportedProgram, method: Method) -> Iterator[str]:
     for name, node in zip(method.arguments.tensor_names(), inputs, strict=True):
         if not node.users:
             yield name
+
+
+def results(program: ExportedProgram) -> list[ArgumentSpec]:
+    """What the program gives: tensors, computed numbers and constants, in order."""
+    specs = program.graph_signature.output_specs
+    return [spec.arg for spec in specs if spec.kind is OutputKind.USER_OUTPUT]
 
 
 def written_buffers(program: ExportedProgram) -> dict[str, Place | None]:

@@ -87,6 +87,7 @@ HINTS = {
     "export-unsupported": "write this part with tensor operations, or leave it to via='trace'",
     "export-specialised": "use x.shape[i] as it is, without int(), len() or branches on it; or "
     "declare with dynamic= what the program can take",
+    "export-text": "leave it out of the result; torchship opens the program all the same",
     "export-strict": "nothing has to be done: results are the same",
     "no-samples": "keep_examples=True keeps your own examples as samples",
     "mismatch": "look at the input that the message names; replay=[...] tries more of your own",
