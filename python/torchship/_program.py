@@ -2,11 +2,12 @@
 
 import copy
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 import torch
 from torch.export import ExportedProgram
+from torch.utils._pytree import tree_leaves
 
 
 def writer(program: ExportedProgram, keep_examples: bool) -> Callable[[BinaryIO], None]:
@@ -33,8 +34,8 @@ def _write(program: ExportedProgram, file: BinaryIO) -> None:
 
 
 def _on_cpu(program: ExportedProgram) -> ExportedProgram:
-    """The program, or its copy on the CPU where its tensors could be elsewhere."""
-    if not torch.accelerator.is_available():
+    """The program, or its copy on the CPU where some of it is elsewhere."""
+    if all(device.type == "cpu" for device in _devices(program)):
         return program
     from torch.export.passes import move_to_device_pass
 
@@ -42,3 +43,17 @@ def _on_cpu(program: ExportedProgram) -> ExportedProgram:
     _write(program, buffer)
     buffer.seek(0)
     return move_to_device_pass(torch.export.load(buffer), "cpu")
+
+
+def _devices(program: ExportedProgram) -> Iterator[torch.device]:
+    """Where the program's tensors are, and those that it computes."""
+    own = [*program.state_dict.values(), *program.constants.values()]
+    computed = [
+        node.meta.get("val")
+        for graph in program.graph_module.modules()
+        if isinstance(graph, torch.fx.GraphModule)
+        for node in graph.graph.nodes
+    ]
+    for each in tree_leaves([own, computed]):
+        if isinstance(each, torch.Tensor):
+            yield each.device

@@ -156,6 +156,18 @@ def test_same_program_same_bytes(path, tmp_path):
     assert path.read_bytes() == (tmp_path / "again.pt2").read_bytes()
 
 
+def test_program_on_another_device_is_saved_on_the_cpu(path):
+    class OnMeta(nn.Module):
+        def forward(self, x):
+            return x + torch.zeros(3, device=x.device)
+
+    program = program_of(OnMeta(), torch.ones(3, device="meta"))
+    torchship.save(program, path)
+    assert torch.equal(stock(path)(torch.ones(3)), torch.ones(3))
+    (example,) = program.example_inputs[0]
+    assert example.device.type == "meta"
+
+
 # The manifest.
 
 
