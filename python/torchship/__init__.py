@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from torchship._trace import trace
     from torchship.bundling import Bundle, bundle
     from torchship.compiling.compile import Compiled, compile
+    from torchship.exporting.traced import TracedProgram
     from torchship.tracing.dimensions import Dim
     from torchship.tracing.findings import Finding, Report, TraceError
     from torchship.tracing.traced import Traced
@@ -51,6 +52,7 @@ __all__ = [
     "TensorCount",
     "TraceError",
     "Traced",
+    "TracedProgram",
     "ValueSpec",
     "__version__",
     "bundle",
@@ -73,6 +75,7 @@ _HOMES = {
     "Report": "torchship.tracing.findings",
     "TraceError": "torchship.tracing.findings",
     "Traced": "torchship.tracing.traced",
+    "TracedProgram": "torchship.exporting.traced",
     "bundle": "torchship.bundling",
     "check": "torchship._load",
     "compile": "torchship.compiling.compile",

@@ -1,4 +1,4 @@
-"""Writing archives: a TorchScript file with torchship's own records (docs/archive-format.md)."""
+"""Writing archives: a file of torch's with torchship's own records (docs/archive-format.md)."""
 
 import hashlib
 import io
@@ -8,7 +8,7 @@ import platform
 import struct
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,7 +18,6 @@ from torch import Tensor
 
 from torchship._build import __version__
 from torchship._replace import check_target, replacing
-from torchship._torchscript import Scripted, on_cpu, write
 
 FORMAT = 1
 PREFIX = "extra/torchship/"
@@ -26,6 +25,8 @@ ENGINES = PREFIX + "engines/"
 MANIFEST = PREFIX + "manifest.json"
 SAMPLES = PREFIX + "samples.safetensors"
 INTERMEDIATES = PREFIX + "intermediates.safetensors"
+# torch.export.load reads everything under extra/ as text, and fails where it is none.
+PROGRAM_SAMPLES = "data/torchship/samples.safetensors"
 
 _ALIGNMENT = 64
 _CHUNK = 1 << 20
@@ -34,12 +35,13 @@ _LEFT_OUT = ("traced_inputs.pkl", "traced_inputs/")
 
 
 def write_archive(
-    module: Scripted,
+    write: Callable[[BinaryIO], None],
     path: str | os.PathLike[str],
     manifest: Mapping[str, Any],
     tensors: Mapping[str, Mapping[str, Tensor]],
 ) -> None:
-    """Write `module` to `path` with a manifest, and with `tensors` by the record they go to.
+    """Write what `write` writes as torch does to `path`, with a manifest, and with `tensors` by the
+    record they go to.
 
     The manifest's format, producer and digests are filled in here. Whole or not at all.
     """
@@ -47,7 +49,7 @@ def write_archive(
     check_target(target)
     # Beside the target: there is room for the archive, or the writing could not succeed anyway.
     with tempfile.TemporaryFile(dir=target.parent) as plain, replacing(target) as file:
-        write(on_cpu(module), plain)
+        write(plain)
         plain.seek(0)
         with zipfile.ZipFile(plain) as source:
             _copy(source, file, manifest, tensors)

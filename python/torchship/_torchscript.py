@@ -3,7 +3,7 @@
 import contextlib
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 import torch
@@ -22,6 +22,11 @@ def on_cpu(module: Scripted) -> Scripted:
     buffer.seek(0)
     with _silenced("load"):
         return torch.jit.load(buffer, map_location="cpu")
+
+
+def writer(module: Scripted) -> Callable[[BinaryIO], None]:
+    """Writes `module`, on the CPU, to an open file."""
+    return lambda file: write(on_cpu(module), file)
 
 
 def write(module: Scripted, file: BinaryIO) -> None:

@@ -3,15 +3,17 @@
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from torchship.tracing.arguments import Examples, bind
-from torchship.tracing.examine import Examination, examine, learn
+from torchship.tracing.examine import Examination, dimensions_of, examine, learn
 from torchship.tracing.findings import Finding, Report, TraceError, finding, refusal
+from torchship.tracing.hazards import Evidence
 from torchship.tracing.manifest import Options, contents, golden
+from torchship.tracing.options import MODES, check_options, check_road
 from torchship.tracing.replay import Pair, one_line
 from torchship.tracing.script import (
     Function,
@@ -25,14 +27,10 @@ from torchship.tracing.state import seeded
 from torchship.tracing.structure import Structure, UnsupportedValue, flatten, with_names
 from torchship.tracing.traced import Traced, default_method
 
-Replays = Sequence[Examples] | Mapping[str, Sequence[Examples]]
+if TYPE_CHECKING:
+    from torchship.exporting.traced import TracedProgram
 
-MODES = {
-    "eval": {"": False},
-    "train": {"": True},
-    # The names that R torch gives its pair.
-    "both": {"eval": False, "train": True},
-}
+Replays = Sequence[Examples] | Mapping[str, Sequence[Examples]]
 
 
 def trace(
@@ -44,6 +42,7 @@ def trace(
     dynamic: Mapping[str, Any] | None = None,
     names: Mapping[str, Any] | None = None,
     mode: str = "eval",
+    via: str = "trace",
     strict: bool = True,
     allow: Iterable[str] = (),
     replay: Replays = (),
@@ -53,7 +52,7 @@ def trace(
     tolerance: Mapping[str, tuple[float, float]] | tuple[float, float] | None = None,
     metadata: Mapping[str, str] | None = None,
     seed: int = 0,
-) -> Traced:
+) -> "Traced | TracedProgram":
     """Trace a function or module, and prove that the trace computes what the original computes.
 
     The trace is run beside the eager model on other values (signs flipped, zeros, larger, fresh
@@ -76,6 +75,10 @@ def trace(
             for the result or the members of a tuple; of every method.
         mode: "eval", "train" for those who mean it, or "both", which writes R torch's pair of
             methods `evalforward` and `trainforward`.
+        via: "trace" for a TorchScript archive, or "export" for a program of ``torch.export``
+            (.pt2), which keeps both ways of ``torch.cond`` and the rounds of
+            ``torch.while_loop``, and refuses other control flow that depends on data. A program
+            has one method, `forward`, in eval mode (docs/export.md).
         strict: raise one TraceError with all findings that change results; False writes them into
             the archive instead.
         allow: codes of findings that are no reason to raise.
@@ -89,13 +92,19 @@ def trace(
         metadata: notes of your own, strings.
         seed: of everything random here.
 
+    Returns:
+        What was traced, to be called, looked at and saved: a Traced, or via "export" a
+        TracedProgram.
+
     Raises:
-        TraceError: the trace would not compute what the model computes; `error.report` has all.
+        TraceError: the trace would not compute what the model computes, or there is none;
+            `error.report` has all.
         TypeError: the examples do not fit the signature, or cannot cross a model's boundary.
         ValueError: an option makes no sense.
     """
     options = Options(samples, keep_examples, record, names or {}, tolerance, metadata or {})
-    _check_options(mode, options)
+    check_options(mode, options)
+    check_road(via, fn_or_module, methods, mode, record)
     if isinstance(fn_or_module, type) or not callable(fn_or_module):
         raise TypeError(
             f"trace() takes a function or a module, not {fn_or_module!r}; make an instance of a "
@@ -108,14 +117,26 @@ def trace(
     inputs = [_replays(method, replay) for method in given]
     pairs = [_first_call(subject, method, options.names, seed) for method in given]
     calls = [learn(pair) for pair in pairs]
-    traced = _trace(subject, pairs, seed)
-    if mode == "both":
-        define_mode_methods(traced)
+    dimensions = [dimensions_of(pair, own) for pair, own in zip(pairs, sizes, strict=True)]
     report = Report()
+    if via == "export":
+        # Loads torch's compiler, which takes a second or two.
+        from torchship.exporting.evidence import ExportEvidence
+        from torchship.exporting.program import export
+        from torchship.exporting.traced import TracedProgram
+
+        exported = export(pairs[0], calls[0].functions, dimensions[0], _name_of(fn_or_module))
+        traced, kind, dimensions = exported.call, ExportEvidence, [exported.dimensions]
+        report.notes.append(exported.note)
+        report.add(exported.findings)
+    else:
+        traced, kind = _trace(subject, pairs, seed), Evidence
+        if mode == "both":
+            define_mode_methods(traced)
     examinations: list[Examination] = []
-    for pair, called, own_sizes, own_inputs in zip(pairs, calls, sizes, inputs, strict=True):
+    for pair, called, own_sizes, own_inputs in zip(pairs, calls, dimensions, inputs, strict=True):
         pair.trace = traced
-        made = examine(pair, called, own_sizes, own_inputs)
+        made = examine(pair, called, own_sizes, own_inputs, kind)
         examinations.append(made)
         report.add(made.findings)
         report.add(_without_samples(made, options))
@@ -124,6 +145,8 @@ def trace(
     done = [pair.method for pair in pairs]
     content = contents(examinations, default_method([m.name for m in done]), report, options)
     _raise_if(report, strict, frozenset(allow), _name_of(fn_or_module))
+    if via == "export":
+        return TracedProgram(traced, done, report, content, keep_examples)
     return Traced(traced, done, report, content, record)
 
 
@@ -151,19 +174,6 @@ def _without_samples(made: Examination, options: Options) -> Iterator[Finding]:
     if options.samples and not is_random and not golden(made, options):
         message = "no golden sample: the model takes none of the inputs that were made up"
         yield finding("no-samples", "note", message, place=None, method=made.pair.method.name)
-
-
-def _check_options(mode: str, options: Options) -> None:
-    if mode not in MODES:
-        raise ValueError(f"mode is 'eval', 'train' or 'both', not {mode!r}")
-    if options.record not in ("samples", "all"):
-        raise ValueError(f"record is 'samples' or 'all', not {options.record!r}")
-    unknown = set(options.names) - {"inputs", "outputs"}
-    if unknown:
-        raise ValueError(f"names has 'inputs' and 'outputs', not {sorted(unknown)}")
-    for key, value in options.metadata.items():
-        if not isinstance(key, str) or not isinstance(value, str):
-            raise ValueError(f"metadata is strings under strings, not {key!r}: {value!r}")
 
 
 def _name_of(subject: Callable[..., Any]) -> str:

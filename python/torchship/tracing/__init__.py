@@ -11,4 +11,5 @@ How the parts depend on each other, each on those above it:
     replay, dimensions   the trace beside the eager model, at other values and sizes
     hazards              findings out of all that
     manifest, traced     what is written, and what the caller gets
+    options              what may be asked for
 """

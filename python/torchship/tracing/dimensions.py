@@ -30,6 +30,7 @@ class Dimension:
     members: list[Key]
     size: int  # of the examples
     declared: Dim | None = None
+    taken: Dim | None = None  # by the program, where it takes less than the model
     multiple_of: int = 1
     min: int = 1
     max: int | None = None
@@ -37,6 +38,12 @@ class Dimension:
 
     def at(self, size: int) -> Sizes:
         return {member: size for member in self.members}
+
+    def takes(self, size: int) -> bool:
+        """Whether the program takes a size, as far as it says."""
+        taken = self.taken or Dim(self.name)
+        is_small = taken.min is not None and size < taken.min
+        return not is_small and (taken.max is None or size <= taken.max)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -202,6 +209,7 @@ def sizes_to_try(dimension: Dimension) -> list[int]:
     high = declared.max if declared and declared.max is not None else max(wanted)
     limits = [low, high] if declared else []
     inside = [s for s in wanted + limits if low <= s <= high and s != size and s >= 0]
+    inside = [s for s in inside if dimension.takes(s)]
     return sorted(
         set(inside) - ({0} if low == 0 and not (declared and declared.min == 0) else set())
     )
@@ -221,6 +229,11 @@ def settle_range(dimension: Dimension, refused: Sequence[int], works: Works) -> 
     dimension.max = declared.max
     if declared.max is None and above:
         dimension.max = _limit(dimension, good[-1], min(above), works)
+    taken = dimension.taken or Dim(dimension.name)
+    if taken.min is not None:
+        dimension.min = max(dimension.min, taken.min)
+    if taken.max is not None:
+        dimension.max = taken.max if dimension.max is None else min(dimension.max, taken.max)
 
 
 def _limit(dimension: Dimension, good: int, bad: int, works: Works) -> int:

@@ -19,7 +19,7 @@ from torchship.tracing.dimensions import (
 from torchship.tracing.findings import Finding, Replay, finding
 from torchship.tracing.hazards import Evidence
 from torchship.tracing.inputs import VARIANTS, Sizes, changed, resized
-from torchship.tracing.observe import Observation, first_difference
+from torchship.tracing.observe import first_difference
 from torchship.tracing.places import random_line
 from torchship.tracing.replay import Comparison, Pair
 from torchship.tracing.state import Calls, GlobalState, calls_of
@@ -52,17 +52,15 @@ class Examination:
 def examine(
     pair: Pair,
     calls: Calls,
-    dynamic: Mapping[str, Any] | None,
+    dimensions: Sequence[Dimension],
     replay: Sequence[Sequence[Tensor]],
+    kind: type[Evidence] = Evidence,
 ) -> Examination:
     """Replay a method at other values and sizes, and work out what its trace lost."""
-    made = Examination(pair)
-    # A model that cannot be traced a second time is compared all the same; its causes stay unknown.
-    base = pair.observed(pair.examples) or Observation([], [], [], pair.trace)
-    evidence = Evidence(pair, base, calls.functions)
+    made = Examination(pair, list(dimensions))
+    evidence = kind(pair, calls.functions)
     _look_at_state(pair, evidence)
     _look_at_randomness(pair, evidence, calls)
-    made.dimensions = _dimensions(pair, dynamic)
     made.sizes = {each.name: each.size for each in made.dimensions}
     settled = [pair.compared("the example", pair.examples, _sizes(made, {}), is_synthetic=False)]
     settled += _values(made)
@@ -70,9 +68,7 @@ def examine(
     settled += _sized(made)
     made.comparisons = settled
     for each in settled:
-        is_telling = bool(base.escapes) or each.differs
-        seen = pair.observed(each.tensors) if is_telling and not each.refused else None
-        evidence.comparisons.append((each, seen))
+        evidence.add(each)
     made.findings = [*evidence.findings(), *_settle(made)]
     return made
 
@@ -86,7 +82,7 @@ def learn(pair: Pair) -> Calls:
 
 def _look_at_state(pair: Pair, evidence: Evidence) -> None:
     pair.eager(pair.examples)
-    evidence.changes = list(pair.changes)
+    evidence.changes = list(map(evidence.kept, pair.changes))
     if any(change.kind != "buffer" for change in evidence.changes):
         random = torch.Generator().manual_seed(pair.seed)
         variants = (changed(pair.examples, variant, random) for variant in VARIANTS[:3])
@@ -109,7 +105,8 @@ def _look_at_randomness(pair: Pair, evidence: Evidence, calls: Calls) -> None:
         evidence.random_place = calls.random_place or written or difference
 
 
-def _dimensions(pair: Pair, dynamic: Mapping[str, Any] | None) -> list[Dimension]:
+def dimensions_of(pair: Pair, dynamic: Mapping[str, Any] | None) -> list[Dimension]:
+    """The sizes that vary: the author's own, or found by trying the eager model."""
     names = pair.method.arguments.tensor_names()
     if dynamic is not None:
         return declared_dimensions(dynamic, names, pair.examples)
@@ -158,8 +155,8 @@ def _sized(made: Examination) -> Iterator[Comparison]:
         sizes: Sizes = {}
         for number, each in enumerate(made.dimensions):
             sizes |= each.at(each.size + each.multiple_of * (1 + number % 2))
-        inside = all(d.declared is None or d.declared.max is None for d in made.dimensions)
-        if inside:
+        free = all(d.declared is None or d.declared.max is None for d in made.dimensions)
+        if free and all(d.takes(sizes[d.members[0]]) for d in made.dimensions):
             names = ", ".join(f"{d.name}={sizes[d.members[0]]}" for d in made.dimensions)
             yield _at(made, sizes, names)
 

@@ -54,7 +54,13 @@ def finding(
     code: str, severity: str, message: str, *, place: Place | None, method: str, hint: str = ""
 ) -> Finding:
     """A finding at a place of the author's source, or at none."""
-    made = Finding(code, severity, message, hint=hint or HINTS.get(code, ""), method=method)
+    return at(
+        Finding(code, severity, message, hint=hint or HINTS.get(code, ""), method=method), place
+    )
+
+
+def at(made: Finding, place: Place | None) -> Finding:
+    """The finding at a place."""
     if place is None:
         return made
     return replace(made, file=place.file, line=place.line, source=place.text)
@@ -77,6 +83,12 @@ HINTS = {
     "global-state": "pass the value in as an input, or keep it in a registered buffer",
     "lost-check": "check the inputs before the call, or put the check into a scripted function",
     "baked-argument": "make it a tensor to keep it free",
+    "export-data-dependent": "keep numbers tensors, or say what is true of them with torch._check",
+    "export-unsupported": "write this part with tensor operations, or leave it to via='trace'",
+    "export-specialised": "use x.shape[i] as it is, without int(), len() or branches on it; or "
+    "declare with dynamic= what the program can take",
+    "export-text": "leave it out of the result; torchship opens the program all the same",
+    "export-strict": "nothing has to be done: results are the same",
     "no-samples": "keep_examples=True keeps your own examples as samples",
     "mismatch": "look at the input that the message names; replay=[...] tries more of your own",
 }
@@ -101,6 +113,7 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     replays: list[Replay] = field(default_factory=list)
     dimensions: dict[str, list[Any]] = field(default_factory=dict)  # method -> DimensionRange
+    notes: list[str] = field(default_factory=list)  # how the trace was taken
 
     def of(self, *severities: str) -> list[Finding]:
         return [each for each in self.findings if each.severity in severities]
@@ -123,6 +136,7 @@ class Report:
         ]
         for method, ranges in self.dimensions.items():
             lines += [f"{method}: {each}" for each in ranges]
+        lines += self.notes
         return "\n".join(lines + [str(each) for each in self.findings])
 
 

@@ -1,12 +1,12 @@
 """Findings that a traced graph shows by itself: training behaviour, random operators, writes."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from typing import Any
 
 import torch
 
-from torchship.tracing.findings import Finding, finding
+from torchship.tracing.findings import Finding, at, finding
 from torchship.tracing.observe import all_nodes
 from torchship.tracing.places import place_of
 from torchship.tracing.script import Method
@@ -22,37 +22,56 @@ def graph_findings(graph: torch._C.Graph, method: Method, is_random: bool) -> It
     """What the operators say. Those inside the branches of scripted code may never run: they count
     where results were seen to be random."""
     for node in all_nodes(graph) if is_random else graph.nodes():
-        constants = _constants(node)
-        trains = constants.get("train") is True or constants.get("training") is True
-        drops = any(_positive(constants.get(name)) for name in ("p", "dropout", "dropout_p"))
-        if node.kind() in _NORMS and trains:
-            yield _training(node, method, "batch norm uses the statistics of each batch")
-        elif "dropout" in constants and trains and drops:
-            yield _training(node, method, "a recurrent layer drops values at random")
-        elif "dropout" in node.kind() and trains and drops:
-            yield _training(node, method, "dropout is on: values are dropped at random")
-        elif "dropout_p" in constants and drops:
-            yield _training(node, method, "attention drops values at random")
-        elif _is_random(node.kind()) and not _MODES & {each.name for each in _arguments(node)}:
-            yield _random(node, method)
+        made = operator_finding(
+            node.kind(), _constants(node), method, {each.name for each in _arguments(node)}
+        )
+        if made is not None:
+            yield at(made, place_of(node))
+
+
+def operator_finding(
+    kind: str, constants: Mapping[str, Any], method: Method, names: Collection[str]
+) -> Finding | None:
+    """What one operator ("aten::dropout") says: of its constant arguments, and the names of all."""
+    trained = training_behaviour(kind, constants)
+    if trained:
+        return _training(method, trained)
+    if _is_random(kind) and _MODES.isdisjoint(names):
+        return _random(kind, method)
+    return None
+
+
+def training_behaviour(kind: str, constants: Mapping[str, Any]) -> str:
+    """What an operator does only in training; empty if it does not."""
+    trains = constants.get("train") is True or constants.get("training") is True
+    drops = any(_positive(constants.get(name)) for name in ("p", "dropout", "dropout_p"))
+    if kind in _NORMS and trains:
+        return "batch norm uses the statistics of each batch"
+    if "dropout" in constants and trains and drops:
+        return "a recurrent layer drops values at random"
+    if "dropout" in kind and trains and drops:
+        return "dropout is on: values are dropped at random"
+    if "dropout_p" in constants and drops:
+        return "attention drops values at random"
+    return ""
 
 
 def _positive(value: Any) -> bool:
     return isinstance(value, int | float) and value > 0
 
 
-def _training(node: torch._C.Node, method: Method, what: str) -> Finding:
+def _training(method: Method, what: str) -> Finding:
     severity = "note" if method.training else "error"
     when = "" if method.training else " although the model is in eval mode"
-    return finding("train-mode", severity, what + when, place=place_of(node), method=method.name)
+    return finding("train-mode", severity, what + when, place=None, method=method.name)
 
 
-def _random(node: torch._C.Node, method: Method) -> Finding:
+def _random(kind: str, method: Method) -> Finding:
     return finding(
         "random",
         "note" if method.training else "error",
-        f"{node.kind()} draws random numbers: two calls with the same inputs differ",
-        place=place_of(node),
+        f"{kind} draws random numbers: two calls with the same inputs differ",
+        place=None,
         method=method.name,
     )
 

@@ -1,6 +1,9 @@
 """Findings about one method: causes of disagreement, and what no replay could rule out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+
+import torch
 
 from torchship.tracing.compare import Difference
 from torchship.tracing.findings import Finding, finding
@@ -20,11 +23,15 @@ from torchship.tracing.state import Called, Change
 
 
 class Evidence:
-    """What was seen of one method; the findings follow from it."""
+    """What was seen of one method; the findings follow from it.
 
-    def __init__(self, pair: Pair, base: Observation, called: Sequence[Called]) -> None:
+    Roads other than TorchScript's have a class of their own, with other ways to look at the graph.
+    """
+
+    hints: Mapping[str, str] = {}  # other ones than usual, by code
+
+    def __init__(self, pair: Pair, called: Sequence[Called]) -> None:
         self.pair = pair
-        self.base = base
         self.comparisons: list[tuple[Comparison, Observation | None]] = []
         self.changes: list[Change] = []
         self.results_depend_on_changes = False
@@ -32,22 +39,62 @@ class Evidence:
         self.random_place: Place | None = None
         self.is_random = False
 
+    @cached_property
+    def base(self) -> Observation:
+        """What tracing with the examples saw; nothing of a model that cannot be traced again, which
+        is compared all the same."""
+        return self.pair.observed(self.pair.examples) or Observation([], [], [], self.pair.trace)
+
+    def add(self, comparison: Comparison) -> None:
+        observe = self._is_telling(comparison) and not comparison.refused
+        seen = self.pair.observed(comparison.tensors) if observe else None
+        self.comparisons.append((comparison, seen))
+
     def findings(self) -> Iterator[Finding]:
-        graph = self.pair.trace.graph(self.pair.method)
-        found = list(graph_findings(graph, self.pair.method, self.is_random))
+        found = list(self._in_graph())
         yield from found
         yield from self._outside_randomness(found)
-        yield from self._state(graph)
+        yield from self._state()
         has_reason = self.is_random or self.results_depend_on_changes or bool(found)
         differing = list(self._disagreements(has_reason))
         yield from differing
-        yield from self._unproven({(each.file, each.line) for each in differing})
-        yield from self._unused(graph)
-        yield from self._devices()
+        yield from self._not_seen({(each.file, each.line) for each in differing})
+        yield from self._unused()
         yield from self._arguments()
 
+    # What there is to see in a TorchScript graph.
+
+    @cached_property
+    def _graph(self) -> torch._C.Graph:
+        return self.pair.trace.graph(self.pair.method)
+
+    def _is_telling(self, comparison: Comparison) -> bool:
+        """Whether another trace, taken with these inputs, could tell something."""
+        return bool(self.base.escapes) or comparison.differs
+
+    def kept(self, change: Change) -> Change:
+        """A change of the eager model's as one that the trace makes too, if it does."""
+        return change
+
+    def _in_graph(self) -> Iterator[Finding]:
+        yield from graph_findings(self._graph, self.pair.method, self.is_random)
+
+    def _writing_place(self, buffer: str) -> Place | None:
+        """Where a buffer is changed in place."""
+        node = writer_of(self._graph, buffer.rpartition(".")[2])
+        return place_of(node) if node else None
+
+    def _unused_inputs(self) -> Iterator[str]:
+        yield from unused_inputs(self._graph, self.pair.method)
+
+    def _not_seen(self, known: set[tuple[str, int]]) -> Iterator[Finding]:
+        """What may go wrong although no replay showed it."""
+        yield from self._unproven(known)
+        yield from self._devices()
+
     def _find(self, code: str, severity: str, message: str, place: Place | None) -> Finding:
-        return finding(code, severity, message, place=place, method=self.pair.method.name)
+        method, hint = self.pair.method.name, self.hints.get(code, "")
+        return finding(code, severity, message, place=place, method=method, hint=hint)
 
     # Randomness and state.
 
@@ -56,14 +103,13 @@ class Evidence:
             message = "two calls with the same inputs differ: something random is drawn here"
             yield self._find("random", "error", message, self.random_place)
 
-    def _state(self, graph) -> Iterator[Finding]:
+    def _state(self) -> Iterator[Finding]:
         training = self.pair.method.training
         codes = [called.code for called in self.called]
         for change in self.changes:
             last = change.name.rpartition(".")[2]
             if change.kind == "buffer":
-                node = writer_of(graph, last)
-                place = place_of(node) if node else line_with(codes, ("LOAD_ATTR",), last)
+                place = self._writing_place(change.name) or line_with(codes, ("LOAD_ATTR",), last)
                 message = f"every call changes the buffer {change.name!r}, and calls after it"
                 yield self._find("state-change", "note" if training else "warning", message, place)
             elif change.kind == "attribute":
@@ -126,9 +172,9 @@ class Evidence:
     ) -> tuple[str, Place | None]:
         if observation is None:
             return "mismatch", None
-        for before, now in zip(self.base.escapes, observation.escapes, strict=False):
-            if "model" not in (before.origin, now.origin) and not before.same_decision(now):
-                return _code_of(before, comparison.sizes_changed), before.place
+        before = _deciding_escape(self.base, observation)
+        if before is not None:
+            return _code_of(before, comparison.sizes_changed), before.place
         place = first_difference(self.base, observation)
         if place is None:
             return "mismatch", None
@@ -178,8 +224,8 @@ class Evidence:
         message = "a value of the data is a constant of the trace; no replay gave another value"
         return self._find(code, "warning", message, place)
 
-    def _unused(self, graph) -> Iterator[Finding]:
-        for name in unused_inputs(graph, self.pair.method):
+    def _unused(self) -> Iterator[Finding]:
+        for name in self._unused_inputs():
             message = f"no result depends on the input {name!r}"
             place = parameter_place(self.pair.function, name.partition(".")[0])
             yield self._find("unused-input", "warning", message, place)
@@ -198,6 +244,20 @@ class Evidence:
                     message = f"the argument {path!r} is {leaf.value!r} for ever"
                     place = parameter_place(self.pair.function, name)
                     yield self._find("baked-argument", "note", message, place)
+
+
+def deciding_place(base: Observation, other: Observation) -> Place | None:
+    """The line that made two traces differ."""
+    before = _deciding_escape(base, other)
+    return before.place if before is not None else first_difference(base, other)
+
+
+def _deciding_escape(base: Observation, other: Observation) -> Escape | None:
+    """The first thing that Python learnt and that is not the same in both traces."""
+    for before, now in zip(base.escapes, other.escapes, strict=False):
+        if "model" not in (before.origin, now.origin) and not before.same_decision(now):
+            return before
+    return None
 
 
 def _largest(difference: Difference) -> str:
@@ -222,5 +282,6 @@ _EXPLANATIONS = {
     "lost-branch": "the trace has only the way that the example took",
     "baked-value": "the trace keeps the example's value",
     "baked-size": "the trace keeps the example's size",
+    "export-specialised": "the program was made for other sizes",
     "mismatch": "the trace and the model differ for a reason that was not found",
 }

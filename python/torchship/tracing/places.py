@@ -17,6 +17,8 @@ from typing import Any
 import torch
 
 _TORCH = str(Path(torch.__file__).parent)
+# What torch itself calls to reason about sizes.
+_TORCHS = tuple(f"{Path(_TORCH).parent}/{name}/" for name in ("sympy", "mpmath", "networkx"))
 _OWN = str(Path(__file__).parent.parent)
 _STDLIB = sysconfig.get_path("stdlib")
 _SITE = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))
@@ -42,7 +44,7 @@ def is_authors(file: str) -> bool:
     """Whether a source file is the author's, and not torch's, torchship's or Python's."""
     if file.startswith("<") and not file.startswith("<ipython"):
         return False
-    if file.startswith((_TORCH, _OWN)):
+    if file.startswith((_TORCH, _OWN, *_TORCHS)):
         return False
     return not file.startswith(_STDLIB) or file.startswith(_SITE)
 
@@ -96,7 +98,7 @@ def _statements(file: str) -> list[ast.stmt]:
     return [node for node in ast.walk(tree) if isinstance(node, ast.stmt)]
 
 
-def _innermost(place: Place) -> ast.stmt | None:
+def innermost_statement(place: Place) -> ast.stmt | None:
     """The statement that begins last among those that a line belongs to."""
     holding = [each for each in _statements(place.file) if each.lineno <= place.line <= _end(each)]
     return max(holding, key=lambda each: each.lineno, default=None)
@@ -112,7 +114,7 @@ def _end(statement: ast.stmt) -> int:
 
 def is_branch(place: Place) -> bool:
     """Whether the line decides what is executed next."""
-    statement = _innermost(place)
+    statement = innermost_statement(place)
     if isinstance(statement, ast.If | ast.While | ast.For):
         return True
     return statement is not None and any(
@@ -122,7 +124,7 @@ def is_branch(place: Place) -> bool:
 
 def is_check(place: Place) -> bool:
     """Whether the line only refuses input: an assert, or an `if` that does nothing but raise."""
-    statement = _innermost(place)
+    statement = innermost_statement(place)
     if isinstance(statement, ast.Assert):
         return True
     return (

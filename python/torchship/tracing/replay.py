@@ -1,6 +1,7 @@
 """The eager model and its trace, run beside each other."""
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torchship.tracing.compare import Difference, compare
 from torchship.tracing.limit import LineLimit
 from torchship.tracing.observe import Observation, observe
+from torchship.tracing.quiet import unlogged
 from torchship.tracing.script import Method, Trace, in_mode, silenced
 from torchship.tracing.state import Change, GlobalState, ModuleState, seeded
 
@@ -86,7 +88,7 @@ class Pair:
 
         def call(tensors: Sequence[Tensor]) -> Outcome:
             own = [tensor.detach().clone() for tensor in tensors]
-            with in_mode(self.module, self.method.training), seeded(self.seed):
+            with in_mode(self.module, self.method.training), seeded(self.seed), unlogged():
                 return _outcome(lambda: arguments.apply(self.method.call, own))
 
         with self.undone():
@@ -122,7 +124,9 @@ class Pair:
         self, call: Callable[..., Any], tensors: Sequence[Tensor], seed: int | None
     ) -> Outcome:
         own = [tensor.detach().clone() for tensor in tensors]
-        with self.undone(), seeded(self.seed if seed is None else seed), silenced():
+        seeds = seeded(self.seed if seed is None else seed)
+        # torch.cond and the like compile, and log what fails before they raise it.
+        with self.undone(), seeds, silenced(), unlogged():
             return _outcome(lambda: self.limit.run(lambda: call(own)))
 
     @contextlib.contextmanager
@@ -157,8 +161,18 @@ def _copied(result: Any) -> Any:
     return type(result)(map(_copied, result)) if type(result) in (list, tuple) else result
 
 
+# What torch's compiler makes of an exception in the code that it follows.
+_EXPLAINED = re.compile(
+    r"^ *Explanation: .*: got (?P<kind>\w+)\((?P<quote>['\"])(?P<reason>.*)(?P=quote)\)$",
+    re.MULTILINE,
+)
+
+
 def one_line(error: Exception) -> str:
     """The reason of an exception, without LibTorch's tracebacks."""
+    explained = _EXPLAINED.search(str(error))
+    if explained:
+        return f"{explained['kind']}: {explained['reason']}"[:300]
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     # LibTorch puts the interpreter's traceback first and the reason last.
     reason = next(

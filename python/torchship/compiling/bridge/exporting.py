@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from torchship.compiling.bridge.prims import Raised
 from torchship.compiling.bridge.problems import BridgeError
 from torchship.compiling.bridge.runner import Runner
 from torchship.compiling.bridge.sizes import Sizes
+from torchship.tracing.quiet import unlogged
 from torchship.tracing.structure import Structure
 
 _MOST_CORRECTIONS = 8
@@ -79,7 +79,7 @@ def _export(runner: Runner, tensors: Sequence[Tensor], sizes: Sizes, way: Way) -
     # Each its own memory, as one tensor given twice would be one input; contiguous, as compilers
     # take the strides seen here for granted.
     own = (each.detach().clone(memory_format=torch.contiguous_format) for each in tensors)
-    with _quiet(), torch.no_grad(), symbolic_config.patch(backed_size_oblivious=way.oblivious):
+    with quiet(), torch.no_grad(), symbolic_config.patch(backed_size_oblivious=way.oblivious):
         # The interpreter tells what each node was in the author's source.
         with traceback.preserve_node_meta():
             return torch.export.export(
@@ -92,17 +92,12 @@ def _export(runner: Runner, tensors: Sequence[Tensor], sizes: Sizes, way: Way) -
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without advice for those who call torch.export themselves."""
-    before = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    try:
-        # What torch.export prints of a graph that it gives up goes to no one.
-        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
+    # What torch.export prints of a graph that it gives up goes to no one.
+    with unlogged(), warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _reasons(message: str) -> list[str]:

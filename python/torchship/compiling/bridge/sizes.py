@@ -175,9 +175,13 @@ class Sizes:
         return found
 
     def restrictions(self, program: ExportedProgram) -> list[Restriction]:
+        return self.restricted(self.supported(program))
+
+    def restricted(self, supported: Mapping[str, Range | int]) -> list[Restriction]:
+        """What does not vary as it was to, where these sizes are supported."""
         wanted = {each.name: each for entry in self.dynamic for each in entry.values()}
         found = []
-        for name, now in self.supported(program).items():
+        for name, now in supported.items():
             if isinstance(now, int):
                 found.append(Restriction(name, wanted[name], None, now))
             elif not _covers(now, wanted[name]):
