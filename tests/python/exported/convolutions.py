@@ -78,7 +78,7 @@ def functional_convolutions(x, w, b):
     return (
         *(F.conv2d(x, w, b), F.conv2d(x[None], w, None, 2, 1), F.conv2d(x, w, padding="same")),
         *(F.conv1d(x[:, 0], w[:, :, 0], b), F.conv_transpose2d(x[None, :3], w), F.conv_tbc(
-            x[:, :, :4], w[0, :, 0].reshape(3, 4, 1).contiguous())),
+            x[:, :, :4], w[0, :, 0].reshape(3, 4, 1).contiguous(), b[:1])),
     )  # fmt: skip
 
 

@@ -51,7 +51,7 @@ def einsums(x, y, z):
         *(torch.einsum("bij->bji", x), torch.einsum("bij->", x), torch.einsum("bi,bj->ij", z, z)),
         *(torch.einsum("bij,bjk,bi->bk", x, y, z), torch.einsum("...ij,...i->...j", x, z)),
         *(torch.einsum("bii->bi", x[..., :3]), torch.tensordot(x, y[0], ([2], [0]))),
-        *(torch.kron(z, z[0:2]), torch.linalg.multi_dot([z.T @ z, z.T @ z, z.T @ z])),
+        *(torch.kron(x[0], y[0]), torch.linalg.multi_dot([z.T @ z, z.T @ z, z.T @ z])),
     )
 
 

@@ -29,7 +29,7 @@ class CounterByAssignment(nn.Module):
     def forward(self, x):
         before = self.last.clone()
         self.calls = self.calls + 1
-        self.last = x
+        self.last = x * 1
         return before, self.calls
 
 

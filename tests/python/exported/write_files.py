@@ -1,4 +1,4 @@
-"""Writes the zoo as files: ``cd tests/python && python -m exported.write_files FOLDER [PATTERN]``.
+"""Writes the zoo as files: ``cd tests/python && python -m exported.write_files FOLDER [PATTERN ...]``.
 
 For each program NAME.pt2, and for its k-th call NAME.in<k> (a flat list of the arguments) and
 NAME.out<k> (of the results that torch gives), which `torch.load` reads. TARGETS.txt counts the
@@ -61,14 +61,14 @@ def targets(path: Path) -> collections.Counter:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("pattern", nargs="?", default="*")
+    parser.add_argument("patterns", nargs="*", default=["*"])
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     failures: list[str] = []
     started = time.monotonic()
     for variant in variants():
-        if not fnmatch.fnmatch(variant.name, options.pattern):
+        if not any(fnmatch.fnmatch(variant.name, pattern) for pattern in options.patterns):
             continue
         begun = time.monotonic()
         try:
