@@ -9,6 +9,7 @@ from exported import (  # noqa: F401
     indexing,
     networks_language,
     networks_other,
+    networks_sound,
     networks_vision,
     norms,
     pointwise,

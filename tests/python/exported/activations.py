@@ -1,10 +1,11 @@
 """Activations, softmax and losses."""
 
 import torch
-from exported.inputs import floats, ints, positives
-from exported.registry import DYNAMIC, ROWS, ROWS_2, family
 from torch import nn
 from torch.nn import functional as F
+
+from exported.inputs import floats, ints, positives
+from exported.registry import DYNAMIC, ROWS, ROWS_2, family
 
 case = family("activations")
 HALVES = (torch.float32, torch.float64, torch.bfloat16)
@@ -61,9 +62,10 @@ def classification_losses(x, target, other):
     return (
         *(F.cross_entropy(x, target), F.cross_entropy(x, target, weights, ignore_index=1)),
         *(F.cross_entropy(x, target, label_smoothing=0.1), F.nll_loss(logs, target)),
-        *(F.cross_entropy(x, other.softmax(1), reduction="none"), F.nll_loss(logs, target, weights)),
+        *(F.cross_entropy(x, other.softmax(1), reduction="none"),),
+        *(F.nll_loss(logs, target, weights), F.soft_margin_loss(x, other.sign())),
         *(F.kl_div(logs, other.softmax(1), reduction="batchmean"), F.multi_margin_loss(x, target)),
-        *(F.binary_cross_entropy(x.sigmoid(), other.sigmoid()), F.soft_margin_loss(x, other.sign())),
+        F.binary_cross_entropy(x.sigmoid(), other.sigmoid()),
         *(F.binary_cross_entropy_with_logits(x, other.sigmoid(), weights, pos_weight=weights),),
         *(F.multilabel_soft_margin_loss(x, (other > 0).float()), F.hinge_embedding_loss(x, other)),
     )

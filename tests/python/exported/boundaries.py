@@ -3,10 +3,11 @@
 from typing import NamedTuple
 
 import torch
-from exported.inputs import bools, floats, ints
-from exported.registry import DYNAMIC, Call, family
 from torch import nn
 from torch.utils import _pytree as pytree
+
+from exported.inputs import bools, floats, ints
+from exported.registry import DYNAMIC, Call, family
 
 case = family("boundaries")
 

@@ -1,10 +1,11 @@
 """Branches and loops that are in the program: torch.cond, while_loop, map, scan."""
 
 import torch
-from exported.inputs import floats
-from exported.registry import DYNAMIC, ROWS, family
 from torch import nn
 from torch._higher_order_ops import associative_scan, map, scan, while_loop
+
+from exported.inputs import floats
+from exported.registry import DYNAMIC, ROWS, family
 
 case = family("control flow")
 SIGNS = (1.0, -1.0)
@@ -15,7 +16,11 @@ def cond_on_sum(x):
     return torch.cond(x.sum() > 0, lambda x: x.sin() + 1, lambda x: x.cos() - 1, (x,))
 
 
-@case(lambda sign, n: (floats(n, 4, low=0, high=2) * sign,), at=((1, 3), (-1, 5), (1, 6)), dynamic=ROWS)
+@case(
+    lambda sign, n: (floats(n, 4, low=0, high=2) * sign,),
+    at=((1, 3), (-1, 5), (1, 6)),
+    dynamic=ROWS,
+)
 class CondWithWeights(nn.Module):
     """Branches that take parameters and buffers from outside."""
 
@@ -49,7 +54,7 @@ def cond_on_size(x):
     return torch.cond(x.size(0) > 6, lambda x: x * 2, lambda x: x - 1, (x,))
 
 
-@case(lambda sign: (floats(3) , torch.tensor(sign > 0)), at=SIGNS)
+@case(lambda sign: (floats(3), torch.tensor(sign > 0)), at=SIGNS)
 def cond_with_results(x, flag):
     def true(x):
         return {"a": x + 1, "b": (x * 2, x.sum())}

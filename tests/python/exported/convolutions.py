@@ -1,10 +1,11 @@
 """Convolutions, pooling and resampling."""
 
 import torch
-from exported.inputs import floats
-from exported.registry import DYNAMIC, ROWS, family
 from torch import nn
 from torch.nn import functional as F
+
+from exported.inputs import floats
+from exported.registry import DYNAMIC, ROWS, family
 
 case = family("convolutions")
 
@@ -62,7 +63,8 @@ def transposed_convolutions():
     return Several(
         *(nn.ConvTranspose2d(4, 6, 3), nn.ConvTranspose2d(4, 6, 2, stride=2)),
         *(nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1, output_padding=1),),
-        *(nn.ConvTranspose2d(4, 6, 3, groups=2, bias=False), nn.ConvTranspose2d(4, 3, 3, dilation=2)),
+        *(nn.ConvTranspose2d(4, 6, 3, groups=2, bias=False),),
+        nn.ConvTranspose2d(4, 3, 3, dilation=2),
     )
 
 
@@ -102,8 +104,8 @@ def pooling_2d(x):
     return (
         *(F.max_pool2d(x, 2), F.max_pool2d(x, 3, 2, 1), F.max_pool2d(x, 2, ceil_mode=True)),
         *(F.max_pool2d(x, 2, 1, dilation=2), F.avg_pool2d(x, 2), F.avg_pool2d(x, 3, 2, 1)),
-        *(F.avg_pool2d(x, 3, 2, 1, count_include_pad=False), F.avg_pool2d(x, (3, 2), ceil_mode=True)),
-        *(F.avg_pool2d(x, 2, divisor_override=3), F.lp_pool2d(x.abs(), 2, 2)),
+        *(F.avg_pool2d(x, 3, 2, 1, count_include_pad=False), F.lp_pool2d(x.abs(), 2, 2)),
+        *(F.avg_pool2d(x, 2, divisor_override=3), F.avg_pool2d(x, (3, 2), ceil_mode=True)),
         *F.max_pool2d(x, 2, return_indices=True),
     )
 
@@ -113,8 +115,12 @@ def pooling_1d_and_3d(x, y):
     return (
         *(F.max_pool1d(x, 3), F.avg_pool1d(x, 2), F.max_pool1d(x, 3, 2, 1), F.max_pool3d(y, 2)),
         *(F.avg_pool3d(y, 2), F.lp_pool1d(x.abs(), 2, 3), F.adaptive_avg_pool1d(x, 4)),
-        *(F.adaptive_max_pool1d(x, 5), F.adaptive_avg_pool3d(y, (2, 3, 1)), F.avg_pool3d(y, 3, 1, 1)),
-        *(F.adaptive_max_pool3d(y, 2), *F.max_pool1d(x, 2, return_indices=True)),
+        *(F.adaptive_max_pool1d(x, 5), F.adaptive_avg_pool3d(y, (2, 3, 1))),
+        *(
+            F.avg_pool3d(y, 3, 1, 1),
+            F.adaptive_max_pool3d(y, 2),
+            *F.max_pool1d(x, 2, return_indices=True),
+        ),
     )
 
 
@@ -139,12 +145,13 @@ def unpooling(x):
 @case(lambda n: (floats(n, 2, 5, 6),), at=(2, 3), dynamic=ROWS, decomposed=True)
 def resized_images(x):
     return (
-        *(F.interpolate(x, scale_factor=2), F.interpolate(x, (7, 4)), F.upsample(x, scale_factor=3)),
+        *(F.interpolate(x, scale_factor=2), F.interpolate(x, (7, 4))),
         *(F.interpolate(x, (8, 9), mode="bilinear"), F.interpolate(x, (3, 4), mode="area")),
         *(F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True),),
-        *(F.interpolate(x, scale_factor=1.5, mode="bicubic"), F.interpolate(x, 4, mode="nearest-exact")),
-        *(F.interpolate(x, (3, 3), mode="bilinear", antialias=True),),
-        *(F.interpolate(x, scale_factor=0.5, recompute_scale_factor=True),),
+        F.interpolate(x, scale_factor=1.5, mode="bicubic"),
+        F.interpolate(x, 4, mode="nearest-exact"),
+        F.interpolate(x, (3, 3), mode="bilinear", antialias=True),
+        F.interpolate(x, scale_factor=0.5, recompute_scale_factor=True),
     )
 
 

@@ -2,6 +2,7 @@
 
 import torch
 import torch.ao.quantization.fx._decomposed  # the operators of quantized_decomposed
+
 from exported.inputs import bools, floats, ints
 from exported.registry import DYNAMIC, ROWS, family
 
@@ -27,8 +28,13 @@ def ranges(x):
     n = x.shape[0]
     return (
         *(torch.arange(n), torch.arange(1, n), torch.arange(0, 10, 3), torch.arange(n) * x[0, 0]),
-        *(torch.arange(n, dtype=torch.float32), torch.arange(0.0, 1.0, 0.25), torch.arange(n, 0, -1)),
-        *(torch.linspace(0, 1, 5), torch.linspace(-1, 1, 6), torch.logspace(0, 2, 3)),
+        *(torch.arange(n, dtype=torch.float32), torch.arange(0.0, 1.0, 0.25)),
+        *(
+            torch.linspace(0, 1, 5),
+            torch.linspace(-1, 1, 6),
+            torch.logspace(0, 2, 3),
+            torch.arange(n, 0, -1),
+        ),
         *(torch.arange(n).unsqueeze(0) < n - 1, torch.linspace(0, 1, 4, dtype=torch.float64)),
     )
 
@@ -37,8 +43,14 @@ def ranges(x):
 def windows_and_triangles(x):
     return (
         *(torch.tril_indices(3, 3), torch.triu_indices(3, 4, 1), torch.hann_window(6)),
-        *(torch.hamming_window(6), torch.bartlett_window(5, periodic=False), torch.kaiser_window(4)),
-        *(torch.blackman_window(4), torch.tensor([1.0, 2.0]) + x, torch.tensor(3), x),
+        *(torch.hamming_window(6), torch.bartlett_window(5, periodic=False)),
+        *(
+            torch.kaiser_window(4),
+            torch.blackman_window(4),
+            torch.tensor([1.0, 2.0]) + x,
+            torch.tensor(3),
+            x,
+        ),
         *(torch.tensor([[1, 2], [3, 4]], dtype=torch.int16), torch.scalar_tensor(2.5)),
         *(torch.complex(x, x), torch.asarray(5), torch.zeros(0, 3), torch.zeros(())),
     )
@@ -73,7 +85,9 @@ def copies(x):
     return x.clone(), x.detach(), x.contiguous(), x.detach().clone()
 
 
-@case(lambda n: (ints(n, 6, low=-99, high=99), floats(n, 6)), at=(2, 3), dynamic=({0: DYNAMIC},) * 2)
+@case(
+    lambda n: (ints(n, 6, low=-99, high=99), floats(n, 6)), at=(2, 3), dynamic=({0: DYNAMIC},) * 2
+)
 def quantised(i, x):
     ops = torch.ops.quantized_decomposed
     q = ops.quantize_per_tensor(x, 0.05, 3, -128, 127, torch.int8)

@@ -1,10 +1,11 @@
 """Indexing, gather and scatter, embeddings."""
 
 import torch
-from exported.inputs import bools, floats, ints, numbers
-from exported.registry import DYNAMIC, ROWS, ROWS_2, family
 from torch import nn
 from torch.nn import functional as F
+
+from exported.inputs import bools, floats, ints, numbers
+from exported.registry import DYNAMIC, ROWS, ROWS_2, family
 
 case = family("indexing")
 ANY = (torch.float32, torch.float64, torch.float16, torch.int64, torch.bool)

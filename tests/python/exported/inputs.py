@@ -17,9 +17,7 @@ def positives(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
     return floats(*shape, low=0.1, high=3.0, dtype=dtype)
 
 
-def ints(
-    *shape: int, low: int = 0, high: int = 10, dtype: torch.dtype = torch.int64
-) -> Tensor:
+def ints(*shape: int, low: int = 0, high: int = 10, dtype: torch.dtype = torch.int64) -> Tensor:
     return torch.randint(low, high, shape, dtype=torch.int64).to(dtype)
 
 

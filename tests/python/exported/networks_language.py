@@ -3,11 +3,12 @@
 import math
 
 import torch
-from exported.inputs import bools, floats, ints
-from exported.registry import DYNAMIC, ROWS, Call, family
 from torch import nn
 from torch._higher_order_ops import scan, while_loop
 from torch.nn import functional as F
+
+from exported.inputs import bools, floats, ints
+from exported.registry import DYNAMIC, ROWS, Call, family
 
 case = family("language")
 WORDS, WIDTH, HEADS = 50, 16, 2
@@ -36,7 +37,8 @@ class SelfAttention(nn.Module):
 
     def forward(self, x, mask=None, causal: bool = False, memory=None):
         memory = x if memory is None else memory
-        parts = (heads(f(y), self.count) for f, y in ((self.q, x), (self.k, memory), (self.v, memory)))
+        pairs = ((self.q, x), (self.k, memory), (self.v, memory))
+        parts = (heads(f(y), self.count) for f, y in pairs)
         mixed = F.scaled_dot_product_attention(*parts, attn_mask=mask, is_causal=causal)
         return self.out(joined(mixed))
 
@@ -86,7 +88,8 @@ class Gpt2Block(nn.Module):
         self.norms = nn.ModuleList([nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)])
         self.qkv, self.out = nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(WIDTH, WIDTH)
         self.inner = feed_forward(activation=lambda: nn.GELU(approximate="tanh"))
-        self.register_buffer("causal", torch.ones(32, 32, dtype=torch.bool).tril(), persistent=False)
+        causal = torch.ones(32, 32, dtype=torch.bool).tril()
+        self.register_buffer("causal", causal, persistent=False)
 
     def forward(self, x):
         q, k, v = (heads(part, HEADS) for part in self.qkv(self.norms[0](x)).split(WIDTH, dim=-1))
@@ -388,25 +391,3 @@ class SentenceEmbedding(nn.Module):
         mean = (x * weights).sum(1) / weights.sum(1).clamp(min=1e-9)
         mean = F.normalize(mean, dim=1)
         return mean, mean @ mean.T
-
-
-@case(lambda n, t: (floats(n, 4, t),), at=((2, 20), (1, 33)), dynamic=({0: DYNAMIC, 2: DYNAMIC},),
-      decomposed=True)  # fmt: skip
-class WaveNet(nn.Module):
-    """Van den Oord et al., 2016: gated causal convolutions, dilated 1, 2, 4."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first = nn.Conv1d(4, 6, 1)
-        self.gates = nn.ModuleList(nn.Conv1d(6, 12, 2, dilation=2**i) for i in range(3))
-        self.residuals = nn.ModuleList(nn.Conv1d(6, 6, 1) for _ in range(3))
-        self.skips = nn.ModuleList(nn.Conv1d(6, 5, 1) for _ in range(3))
-        self.head = nn.Sequential(nn.ReLU(), nn.Conv1d(5, 5, 1), nn.ReLU(), nn.Conv1d(5, 8, 1))
-
-    def forward(self, x):
-        x, total = self.first(x), 0
-        for i, parts in enumerate(zip(self.gates, self.residuals, self.skips, strict=True)):
-            gate, residual, skip = parts
-            y = F.glu(gate(F.pad(x, (2**i, 0))), dim=1)
-            x, total = x + residual(y), total + skip(y)
-        return self.head(total)

@@ -5,11 +5,12 @@ from importlib import import_module
 from pathlib import Path
 
 import torch
+from torch import nn
+from torch.nn import functional as F
+
 from exported.inputs import floats, ints
 from exported.networks_language import SelfAttention, feed_forward
 from exported.registry import DYNAMIC, ROWS, ROWS_2, family
-from torch import nn
-from torch.nn import functional as F
 
 case = family("other networks")
 ROOT = Path(__file__).resolve().parents[3]
@@ -217,7 +218,8 @@ class Siamese(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.encoder = nn.Sequential(nn.Linear(6, 8), nn.PReLU(), nn.BatchNorm1d(8), nn.Linear(8, 4))
+        parts = nn.Linear(6, 8), nn.PReLU(), nn.BatchNorm1d(8), nn.Linear(8, 4)
+        self.encoder = nn.Sequential(*parts)
 
     def forward(self, a, b):
         a, b = self.encoder(a), self.encoder(b)

@@ -1,12 +1,13 @@
-"""Networks for images, point clouds and sound, written small, with random weights."""
+"""Networks for images and point clouds, written small, with random weights."""
 
 import torch
+from torch import nn
+from torch.nn import functional as F
+
 from exported.inputs import floats
 from exported.networks_language import RmsNorm, SelfAttention, feed_forward, heads, joined
 from exported.norms import trained
 from exported.registry import DYNAMIC, ROWS, family
-from torch import nn
-from torch.nn import functional as F
 
 case = family("vision")
 SIZED = ({0: DYNAMIC, 2: DYNAMIC, 3: DYNAMIC},)
@@ -165,7 +166,8 @@ class WindowAttention(nn.Module):
 
     def forward(self, x):
         n, h, w, c = x.shape
-        y = torch.roll(self.norm(x), (-self.shift, -self.shift), (1, 2)) if self.shift else self.norm(x)
+        y = self.norm(x)
+        y = torch.roll(y, (-self.shift, -self.shift), (1, 2)) if self.shift else y
         y = y.view(n, h // 4, 4, w // 4, 4, c).permute(0, 1, 3, 2, 4, 5).reshape(-1, 16, c)
         y = self.attention(y, self.bias[self.index].permute(2, 0, 1))
         y = y.view(n, h // 4, w // 4, 4, 4, c).permute(0, 1, 3, 2, 4, 5).reshape(n, h, w, c)
@@ -245,9 +247,9 @@ class Detr(nn.Module):
     def forward(self, x):
         x = self.body(x)
         h, w = x.shape[-2:]
-        places = torch.cat([
-            self.columns[:w].unsqueeze(0).repeat(h, 1, 1), self.rows[:h].unsqueeze(1).repeat(1, w, 1)
-        ], dim=-1).flatten(0, 1)  # fmt: skip
+        columns = self.columns[:w].unsqueeze(0).repeat(h, 1, 1)
+        rows = self.rows[:h].unsqueeze(1).repeat(1, w, 1)
+        places = torch.cat([columns, rows], dim=-1).flatten(0, 1)
         memory = self.encoder(x.flatten(2).mT + places)
         q = self.queries.unsqueeze(0).repeat(x.size(0), 1, 1)
         q = q + self.own(q)
@@ -311,39 +313,6 @@ class VariationalAutoencoder(nn.Module):
         return self.decoder(z).view_as(x), mean, loss
 
 
-@case(lambda n, t: (floats(n, 8, t),), at=((2, 20), (1, 12)), dynamic=({0: DYNAMIC, 2: DYNAMIC},))
-class WhisperEncoder(nn.Module):
-    """Radford et al., 2022: two convolutions over a spectrogram, then a transformer."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.one, self.two = nn.Conv1d(8, 16, 3, padding=1), nn.Conv1d(16, 16, 3, 2, 1)
-        self.layers = nn.Sequential(EncoderLayer(), EncoderLayer(), nn.LayerNorm(16))
-        self.register_buffer("places", floats(32, 16))
-
-    def forward(self, x):
-        x = F.gelu(self.two(F.gelu(self.one(x)))).permute(0, 2, 1)
-        return self.layers(x + self.places[: x.shape[1]])
-
-
-@case(lambda n: (floats(n, 160),), at=(2, 3), dynamic=ROWS)
-class SpeechCommands(nn.Module):
-    """A spectrogram, convolutions and a GRU."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("window", torch.hann_window(16))
-        self.register_buffer("filters", floats(9, 6).abs())
-        self.conv, self.gru = nn.Conv1d(6, 8, 3, 2), nn.GRU(8, 8, batch_first=True)
-        self.norm, self.head = trained(nn.BatchNorm1d(8)), nn.Linear(8, 4)
-
-    def forward(self, x):
-        power = torch.stft(x, 16, 8, window=self.window, return_complex=True).abs() ** 2
-        mel = torch.log(power.mT @ self.filters + 1e-6).mT
-        states, _ = self.gru(F.relu(self.norm(self.conv(mel))).mT)
-        return self.head(states[:, -1]).softmax(-1)
-
-
 @case(lambda n, p: (floats(n, p, 3),), at=((2, 10), (1, 17)), dynamic=({0: DYNAMIC, 1: DYNAMIC},))
 class PointNet(nn.Module):
     """Qi et al., 2017: a transform of the points that they decide on, then a maximum."""
@@ -395,7 +364,8 @@ class Perceiver(nn.Module):
         self.layer = EncoderLayer()
 
     def forward(self, text, image):
-        patches = image.unfold(2, 4, 4).unfold(3, 4, 4).permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(1, 2)
+        patches = image.unfold(2, 4, 4).unfold(3, 4, 4).permute(0, 2, 3, 1, 4, 5)
+        patches = patches.flatten(3).flatten(1, 2)
         memory = self.norm(torch.cat([self.text(text), self.pixels(patches)], 1))
         x = self.latents.expand(text.size(0), -1, -1)
         k, v = self.kv(memory).chunk(2, -1)

@@ -1,10 +1,11 @@
 """Normalisations and attention."""
 
 import torch
-from exported.inputs import bools, floats
-from exported.registry import DYNAMIC, ROWS, family
 from torch import nn
 from torch.nn import functional as F
+
+from exported.inputs import bools, floats
+from exported.registry import DYNAMIC, ROWS, family
 
 case = family("norms")
 BATCH_AND_LENGTH = ({0: DYNAMIC, 1: DYNAMIC},)
@@ -105,7 +106,7 @@ def attention_of_dtypes(q, k, v):
 
 
 @case(lambda n, t: (floats(n, t, 8), floats(n, 3, 8)), at=((2, 5), (3, 4)),
-      dynamic=(*BATCH_AND_LENGTH, {0: DYNAMIC}), decomposed=True)  # fmt: skip
+      dynamic=(*BATCH_AND_LENGTH, {0: DYNAMIC}))  # fmt: skip
 class MultiheadAttentions(nn.Module):
     def __init__(self):
         super().__init__()
@@ -139,7 +140,7 @@ def encoder_layer():
 
 @case(lambda n, t: (floats(n, t, 8),), at=((2, 5), (3, 7)), dynamic=BATCH_AND_LENGTH, factory=True)
 def encoder_norm_first():
-    layer = nn.TransformerEncoderLayer(8, 2, 16, activation="gelu", norm_first=True, batch_first=True)
+    layer = nn.TransformerEncoderLayer(8, 2, 16, 0.1, "gelu", batch_first=True, norm_first=True)
     return nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
 
 

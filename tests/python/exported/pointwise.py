@@ -1,7 +1,18 @@
 """Pointwise operators: every dtype, numbers and tensors, type promotion."""
 
 import torch
-from exported.inputs import FLOATS, INTS, bools, complexes, floats, ints, numbers, positives, strange
+
+from exported.inputs import (
+    FLOATS,
+    INTS,
+    bools,
+    complexes,
+    floats,
+    ints,
+    numbers,
+    positives,
+    strange,
+)
 from exported.registry import DYNAMIC, ROWS, ROWS_2, ROWS_3, family
 
 case = family("pointwise")
@@ -70,13 +81,15 @@ def with_numbers(x):
     return (
         *(x + 1, 1 + x, x - 2, 2 - x, x * 3, x / 2, x // 2, x % 3, x**2, x.pow(3)),
         *(x * 0.5, x + 1.5, 1 / (x.abs() + 1), torch.remainder(x, 4), torch.fmod(x, 3)),
-        *(x > 1, x >= 1, x < 1, x <= 1, x == 1, x != 1, 2**x.abs(), x.clamp(min=0, max=3)),
+        *(x > 1, x >= 1, x < 1, x <= 1, x == 1, x != 1, 2 ** x.abs(), x.clamp(min=0, max=3)),
         *(torch.rsub(x, 5), torch.true_divide(x, 4), torch.floor_divide(x, 3)),
     )
 
 
 @case(
-    lambda n: (floats(n, 4), positives(n, 4), floats(n, 4)), at=(2, 5), dynamic=ROWS_3,
+    lambda n: (floats(n, 4), positives(n, 4), floats(n, 4)),
+    at=(2, 5),
+    dynamic=ROWS_3,
     decomposed=True,
 )
 def mixtures(x, y, z):

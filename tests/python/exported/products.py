@@ -1,10 +1,11 @@
 """Matrix products, linear algebra and FFT."""
 
 import torch
-from exported.inputs import FLOATS, complexes, floats, ints, symmetric
-from exported.registry import DYNAMIC, ROWS, ROWS_2, family
 from torch import nn
 from torch.nn import functional as F
+
+from exported.inputs import FLOATS, complexes, floats, ints, symmetric
+from exported.registry import DYNAMIC, ROWS, ROWS_2, family
 
 case = family("products")
 

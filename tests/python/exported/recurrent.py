@@ -4,9 +4,10 @@ The exporter of torch 2.13 bakes in the time of the example; the batch may be dy
 """
 
 import torch
+from torch import nn
+
 from exported.inputs import floats
 from exported.registry import DYNAMIC, ROWS, family
-from torch import nn
 
 case = family("recurrent")
 SIZES = ((2, 5), (3, 5))

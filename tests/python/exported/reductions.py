@@ -1,6 +1,7 @@
 """Reductions, scans and sorting."""
 
 import torch
+
 from exported.inputs import FLOATS, bools, complexes, floats, ints, numbers, positives
 from exported.registry import ROWS, ROWS_2, family
 

@@ -5,10 +5,12 @@ to call it with: other sizes where sizes are dynamic, other values where values 
 """
 
 import inspect
+import logging
 import warnings
 import zlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -42,6 +44,8 @@ FAMILIES = {
     "other networks": "networks: tables, graphs, decisions",
 }
 
+NETWORKS = ("language", "vision", "other networks")
+
 
 @dataclass(frozen=True)
 class Call:
@@ -66,7 +70,6 @@ class Case:
     # The same where the runtime may choose other kernels.
     near: float = 1e-4
     decomposed: bool = False
-    strict: bool = False
     slow: bool = False
 
     def module(self) -> nn.Module:
@@ -101,6 +104,11 @@ class Variant:
     def name(self) -> str:
         return self.case.name + ("-decomposed" if self.decomposed else "")
 
+    @property
+    def slow(self) -> bool:
+        # Decomposing a network with dynamic sizes takes seconds.
+        return self.case.slow or (self.decomposed and self.case.family in NETWORKS)
+
     def program(self) -> ExportedProgram:
         call = self.case.calls()[0]
         with quiet():
@@ -109,14 +117,22 @@ class Variant:
                 call.args,
                 dict(call.kwargs),
                 dynamic_shapes=self.case.dynamic,
-                strict=self.case.strict,
+                strict=False,
             )
             return program.run_decompositions() if self.decomposed else program
 
 
-def quiet() -> warnings.catch_warnings:
-    """Without what the exporter has to say about torch's own code."""
-    return warnings.catch_warnings(action="ignore")
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without what the exporter has to say about torch's own code, and without its trace."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 CASES: list[Case] = []
@@ -157,13 +173,13 @@ def family(name: str) -> Callable:
 
         def register(made: Callable) -> Callable:
             build = made if factory or inspect.isclass(made) else module_of(made)
-            for dtype in dtypes or (None,):
+            for i, dtype in enumerate(dtypes or (None,)):
                 ending = "" if dtype is None else f"_{str(dtype).removeprefix('torch.')}"
                 extra = () if dtype is None else (dtype,)
                 first, *rest = [bound((*point, *extra)) for point in points]
-                CASES.append(
-                    Case(f"{made.__name__}{ending}", name, build, first, tuple(rest), **fields)
-                )
+                case = Case(f"{made.__name__}{ending}", name, build, first, tuple(rest), **fields)
+                # One dtype is enough to see what the others decompose to.
+                CASES.append(replace(case, decomposed=False) if i else case)
             return made
 
         return register

@@ -1,9 +1,10 @@
 """Views, joins, splits and padding."""
 
 import torch
+from torch.nn import functional as F
+
 from exported.inputs import INTS, bools, complexes, floats, ints, numbers
 from exported.registry import DYNAMIC, ROWS, ROWS_2, family
-from torch.nn import functional as F
 
 case = family("shapes")
 ANY = (torch.float32, torch.float64, torch.bfloat16, torch.int64, torch.bool, torch.complex64)
@@ -104,7 +105,9 @@ def padding_of_integers(x, flags):
     return F.pad(x, (1, 1), value=7), F.pad(flags, (0, 2), value=True), F.pad(x, (0, 0, 2, 0))
 
 
-@case(lambda n: (floats(n, n), floats(n)), at=(4, 3), dynamic=({0: DYNAMIC, 1: DYNAMIC}, {0: DYNAMIC}))
+@case(
+    lambda n: (floats(n, n), floats(n)), at=(4, 3), dynamic=({0: DYNAMIC, 1: DYNAMIC}, {0: DYNAMIC})
+)
 def diagonals(x, v):
     return (
         *(x.diagonal(), x.diagonal(1), torch.diag(x), v.diag(), torch.diag_embed(x), v.diag(1)),

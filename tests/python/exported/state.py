@@ -1,9 +1,10 @@
 """Buffers and inputs that a call changes; calls follow one another on the same model."""
 
 import torch
+from torch import nn
+
 from exported.inputs import bools, floats, ints
 from exported.registry import DYNAMIC, ROWS, family
-from torch import nn
 
 case = family("state")
 

@@ -1,10 +1,11 @@
 """Sizes that are dynamic, computed from others, or known only while running."""
 
 import torch
-from exported.inputs import bools, floats, ints
-from exported.registry import DYNAMIC, ROWS, ROWS_2, Call, family
 from torch.export import Dim
 from torch.nn import functional as F
+
+from exported.inputs import bools, floats, ints
+from exported.registry import DYNAMIC, ROWS, ROWS_2, Call, family
 
 case = family("symbolic")
 
@@ -37,6 +38,28 @@ def sizes_as_numbers(x):
         *(torch.sym_float(n), n / 2, torch.sym_float(n) ** 0.5, torch.sym_int(n / 2)),
         *(x * (1.0 / n), torch.sym_sqrt(n), x + (n > 6), x + (n == 5)),
         *(torch.full((2,), n / 3), x * torch.sym_float(n + 1), -n),
+    )
+
+
+@case(lambda n: (floats(n, 3),), at=(12, 7, 8, 15), dynamic=ROWS)
+def logic_of_sizes(x):
+    n = x.size(0)
+    large = n > 6
+    return (
+        *(x + torch.sym_not(large), x + (large & (n < 10)), x + (large | (n == 5)), n << 2, n >> 1),
+        *(
+            torch.sym_int(n / 3),
+            x[: torch.sym_int(n * 0.5)],
+            n & 1,
+            n**2,
+            x * n**-0.5,
+            +n,
+            -n,
+            min(n, 7),
+            max(n, 7),
+        ),
+        *(x + (n != 8), x + (n >= 8), x + (n <= 8), torch.zeros(n // 2 + n % 3), x.numel() - n),
+        torch.cond(large & (n % 2 == 0), lambda x: x + 1, lambda x: x - 1, (x,)),
     )
 
 
@@ -75,10 +98,14 @@ def split_by_size(x):
 def unbacked_by_mask(x, mask):
     chosen = x[mask]
     count = chosen.size(0)
-    return chosen, count, torch.zeros(count, 2), chosen @ x.T, torch.cat([chosen, x]), mask.nonzero()
+    both = torch.cat([chosen, x])
+    return chosen, count, torch.zeros(count, 2), chosen @ x.T, both, mask.nonzero()
 
 
-@case(lambda *values: (floats(4, 2), torch.tensor(values)), at=((1, 0, 3, 2), (0, 0, 1, 0), (2, 2, 2, 2)))
+@case(
+    lambda *values: (floats(4, 2), torch.tensor(values)),
+    at=((1, 0, 3, 2), (0, 0, 1, 0), (2, 2, 2, 2)),
+)
 def unbacked_by_repeats(x, repeats):
     y = x.repeat_interleave(repeats, dim=0)
     return y, y.size(0), torch.arange(y.size(0)), y.sum(0)

@@ -1,4 +1,4 @@
-"""Writes the zoo as files: ``cd tests/python && python -m exported.write_files FOLDER [PATTERN ...]``.
+"""Writes the zoo as files: ``cd tests/python && python -m exported.write_files FOLDER``.
 
 For each program NAME.pt2, and for its k-th call NAME.in<k> (a flat list of the arguments) and
 NAME.out<k> (of the results that torch gives), which `torch.load` reads. TARGETS.txt counts the
@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils import _pytree as pytree
+
 from exported import variants
 from exported.registry import Variant, quiet
-from torch.utils import _pytree as pytree
 
 
 def write(variant: Variant, folder: Path) -> int:
