@@ -26,7 +26,7 @@ def nested_input(tree):
     return tree["a"] + tree["b"][0], tree["b"][1][0] * 2, tree["b"][1][1].sum()
 
 
-@case(lambda: (floats(2, 3),))
+@case(lambda: (floats(2, 3),), decomposed=True)
 def nested_output(x):
     return {"a": x, "b": [x + 1, (x * 2, {"c": x.sum(0)})], "d": (), "e": []}
 
@@ -82,17 +82,17 @@ def constant_arguments(x, power, scale, flag, name):
     return y if flag else x
 
 
-@case(lambda: (floats(3),))
+@case(lambda: (floats(3),), decomposed=True)
 def constants_out(x):
     return x + 1, 3, 2.5, True, None, (1, None)
 
 
-@case(lambda: (floats(3), floats(2)))
+@case(lambda: (floats(3), floats(2)), decomposed=True)
 def inputs_out(x, y):
     return y, x, x
 
 
-@case(lambda: (floats(3),))
+@case(lambda: (floats(3),), decomposed=True)
 def same_result_twice(x):
     y = x + 1
     return y, y, {"again": y}
@@ -103,7 +103,7 @@ def unused_arguments(x, unused, also):
     return x * 2
 
 
-@case(lambda: (floats(4),))
+@case(lambda: (floats(4),), decomposed=True)
 class WeightsOut(nn.Module):
     def __init__(self):
         super().__init__()
@@ -125,7 +125,7 @@ class NoArguments(nn.Module):
         return self.weight @ self.weight, torch.ones(2)
 
 
-@case(lambda: (floats(3, 4),))
+@case(lambda: (floats(3, 4),), decomposed=True)
 class ConstantTensors(nn.Module):
     """Tensors that are neither parameters nor buffers; one of them is used twice."""
 

@@ -20,6 +20,7 @@ def cond_on_sum(x):
     lambda sign, n: (floats(n, 4, low=0, high=2) * sign,),
     at=((1, 3), (-1, 5), (1, 6)),
     dynamic=ROWS,
+    decomposed=True,
 )
 class CondWithWeights(nn.Module):
     """Branches that take parameters and buffers from outside."""
@@ -41,7 +42,7 @@ class CondWithWeights(nn.Module):
 
 
 @case(lambda a, b: (floats(3, low=0, high=1) * a, floats(3, low=0, high=1) * b),
-      at=((1, 1), (1, -1), (-1, 1), (-1, -1)))  # fmt: skip
+      at=((1, 1), (1, -1), (-1, 1), (-1, -1)), decomposed=True)  # fmt: skip
 def cond_nested(x, y):
     def positive(x, y):
         return torch.cond(y.sum() > 0, lambda x, y: x + y, lambda x, y: x - y, (x, y))
@@ -78,7 +79,7 @@ def cond_without_arguments(x):
     return x + torch.cond(x.sum() > 0, lambda: torch.ones(5), lambda: torch.zeros(5))
 
 
-@case(lambda n: (torch.tensor(n), floats(3)), at=(3, 0, 7))
+@case(lambda n: (torch.tensor(n), floats(3)), at=(3, 0, 7), decomposed=True)
 def while_counter(n, x):
     i, y = while_loop(lambda i, y: i < n, lambda i, y: (i + 1, y * 1.5 + i), (torch.tensor(0), x))
     return i, y
@@ -111,7 +112,7 @@ def while_by_size(x):
     return while_loop(lambda i, total: i < x.size(0), body, (torch.tensor(0), torch.zeros(3)))
 
 
-@case(lambda n: (floats(n, 3), floats(3)), at=(4, 6), dynamic=({0: DYNAMIC}, {}))
+@case(lambda n: (floats(n, 3), floats(3)), at=(4, 6), dynamic=({0: DYNAMIC}, {}), decomposed=True)
 def map_rows(x, y):
     return map(lambda row, y: row.sin() * y, x, y)
 
@@ -121,7 +122,12 @@ def map_tree(x):
     return map(lambda pair: {"sum": pair[0] + pair[1], "first": pair[0] * 1}, (x, x * 2))
 
 
-@case(lambda t: (floats(t, 2, 3), floats(2, 3)), at=(5, 3), dynamic=({0: DYNAMIC}, {}))
+@case(
+    lambda t: (floats(t, 2, 3), floats(2, 3)),
+    at=(5, 3),
+    dynamic=({0: DYNAMIC}, {}),
+    decomposed=True,
+)
 def scan_sum(x, start):
     def step(carry, x):
         new = carry * 0.5 + x
@@ -156,7 +162,7 @@ def scan_reversed(x, a, b):
     return scan(step, (a, b), x, reverse=True)
 
 
-@case(lambda: (floats(6, 3),))
+@case(lambda: (floats(6, 3),), decomposed=True)
 def associative(x):
     return associative_scan(lambda a, b: a + b, x, 0, combine_mode="generic")
 
@@ -202,3 +208,45 @@ class CondInLoop(nn.Module):
             return i + 1, step
 
         return while_loop(lambda i, x: i < 4, body, (torch.tensor(0), x))
+
+
+@case(
+    lambda sign, n: (floats(n, 3, low=0, high=1) * sign,),
+    at=((1, 4), (-1, 6), (1, 9)),
+    dynamic=ROWS,
+)
+def cond_with_sizes(x):
+    """The branches know a size from outside, and their results have sizes of their own."""
+    n = x.size(0)
+    y = torch.cond(x.sum() > 0, lambda x: x * n, lambda x: x - n, (x,))
+    return y, torch.cond(x.sum() > 0, lambda x: x[:2] * 1, lambda x: x + 1, (x,))
+
+
+@case(lambda *values: (torch.tensor(values),), at=((1.0, 2.0, -1.0), (-1.0, -2.0, 0.0)))
+def cond_on_count(x):
+    count = (x > 0).sum().item()
+    return torch.cond(count >= 2, lambda x: x * 2, lambda x: x + 1, (x,)), count
+
+
+@case(lambda n: (floats(n, 3),), at=(4, 2, 7), dynamic=ROWS)
+def while_with_sizes(x):
+    n = x.size(0)
+    return while_loop(lambda i, y: i < n, lambda i, y: (i + 1, y + n), (torch.tensor(0), x))
+
+
+@case(lambda: (floats(5, 3),))
+def map_with_cond(x):
+    def one(row):
+        return torch.cond(row.sum() > 0, lambda r: r * 2, lambda r: r + 1, (row,))
+
+    return map(one, x)
+
+
+@case(lambda n: (floats(n, 3),), at=(4, 6), dynamic=ROWS)
+def scan_to_numbers(x):
+    return scan(lambda total, row: (total + row, (total * row).sum()), torch.zeros(3), x)
+
+
+@case(lambda n: (floats(n, 3), floats(3)), at=(4, 6), dynamic=({0: DYNAMIC}, {}), decomposed=True)
+def vmapped(x, y):
+    return torch.vmap(lambda row: (row * y).sum() + row)(x)

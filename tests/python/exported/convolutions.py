@@ -110,7 +110,12 @@ def pooling_2d(x):
     )
 
 
-@case(lambda n: (floats(n, 3, 12), floats(n, 2, 4, 6, 5)), at=(2, 3), dynamic=({0: DYNAMIC},) * 2)
+@case(
+    lambda n: (floats(n, 3, 12), floats(n, 2, 4, 6, 5)),
+    at=(2, 3),
+    dynamic=({0: DYNAMIC},) * 2,
+    decomposed=True,
+)
 def pooling_1d_and_3d(x, y):
     return (
         *(F.max_pool1d(x, 3), F.avg_pool1d(x, 2), F.max_pool1d(x, 3, 2, 1), F.max_pool3d(y, 2)),
@@ -133,7 +138,7 @@ def adaptive_pooling(x):
     )
 
 
-@case(lambda: (floats(2, 3, 8, 6),))
+@case(lambda: (floats(2, 3, 8, 6),), decomposed=True)
 def unpooling(x):
     y, indices = F.max_pool2d(x, 2, return_indices=True)
     z, places = F.adaptive_max_pool2d(x, (2, 3), return_indices=True)
@@ -173,7 +178,12 @@ def resized_lines_and_volumes(x, y):
     )
 
 
-@case(lambda n: (floats(n, 2, 5, 6), floats(n, 2, 3)), at=(2, 3), dynamic=({0: DYNAMIC},) * 2)
+@case(
+    lambda n: (floats(n, 2, 5, 6), floats(n, 2, 3)),
+    at=(2, 3),
+    dynamic=({0: DYNAMIC},) * 2,
+    decomposed=True,
+)
 def sampled_images(x, theta):
     grid = F.affine_grid(theta, [x.size(0), 2, 4, 5], align_corners=False)
     return (

@@ -69,7 +69,7 @@ def conversions(x, i, flags):
     )
 
 
-@case(lambda n: (floats(n, 3, 4, 5),), at=(2, 3), dynamic=ROWS)
+@case(lambda n: (floats(n, 3, 4, 5),), at=(2, 3), dynamic=ROWS, decomposed=True)
 def memory_formats(x):
     last = x.contiguous(memory_format=torch.channels_last)
     return (
@@ -86,7 +86,10 @@ def copies(x):
 
 
 @case(
-    lambda n: (ints(n, 6, low=-99, high=99), floats(n, 6)), at=(2, 3), dynamic=({0: DYNAMIC},) * 2
+    lambda n: (ints(n, 6, low=-99, high=99), floats(n, 6)),
+    at=(2, 3),
+    dynamic=({0: DYNAMIC},) * 2,
+    decomposed=True,
 )
 def quantised(i, x):
     ops = torch.ops.quantized_decomposed

@@ -83,7 +83,7 @@ def masks(x, mask, y):
 
 
 @case(lambda n: (floats(n, 4), bools(n, 4), bools(n)), at=(3, 7),
-      dynamic=({0: DYNAMIC}, {0: DYNAMIC}, {0: DYNAMIC}))  # fmt: skip
+      dynamic=({0: DYNAMIC}, {0: DYNAMIC}, {0: DYNAMIC}), decomposed=True)  # fmt: skip
 def selected_by_mask(x, mask, rows):
     return (
         *(x[mask], x.masked_select(mask), x[rows], x[rows].sum(0), mask.nonzero(), x[rows, 1]),
@@ -123,6 +123,7 @@ class Embeddings(nn.Module):
     lambda n: (ints(n, high=7), torch.tensor([0, 2, n - 1]), ints(3, n, high=7), floats(3, n)),
     at=(6, 9),
     dynamic=({0: DYNAMIC}, {}, {1: DYNAMIC}, {1: DYNAMIC}),
+    decomposed=True,
 )
 class EmbeddingBags(nn.Module):
     def __init__(self):
@@ -149,7 +150,7 @@ def searches(x, i):
     )
 
 
-@case(lambda n: (ints(n, high=4), floats(n, 3)), at=(6, 10), dynamic=ROWS_2)
+@case(lambda n: (ints(n, high=4), floats(n, 3)), at=(6, 10), dynamic=ROWS_2, decomposed=True)
 def segments(group, x):
     sums = torch.zeros(4, 3).index_add_(0, group, x)
     count = torch.zeros(4).scatter_add_(0, group, torch.ones_like(group, dtype=torch.float32))

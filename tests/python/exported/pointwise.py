@@ -108,6 +108,7 @@ def mixtures(x, y, z):
     at=(3, 5),
     dtypes=(torch.float32, torch.float64, torch.int64, torch.int32, torch.bool),
     dynamic=ROWS_2,
+    decomposed=True,
 )
 def comparisons(x, y):
     return (
@@ -123,6 +124,7 @@ def comparisons(x, y):
     at=(3, 5),
     dtypes=INTS,
     dynamic=ROWS_2,
+    decomposed=True,
 )
 def bits(x, y):
     few = y.abs() % 4

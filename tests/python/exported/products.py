@@ -77,7 +77,9 @@ class Linears(nn.Module):
         )
 
 
-@case(lambda n: (floats(n, 4), floats(5, 4)), at=(3, 6), dynamic=({0: DYNAMIC}, {}))
+@case(
+    lambda n: (floats(n, 4), floats(5, 4)), at=(3, 6), dynamic=({0: DYNAMIC}, {}), decomposed=True
+)
 def distances(x, y):
     return (
         *(torch.cdist(x, y), torch.cdist(x, y, p=1), torch.cdist(x, y, p=float("inf"))),
@@ -85,7 +87,7 @@ def distances(x, y):
     )
 
 
-@case(lambda: (symmetric(4), floats(4, 2)))
+@case(lambda: (symmetric(4), floats(4, 2)), decomposed=True)
 def solvers(a, b):
     return (
         *(torch.linalg.inv(a), torch.linalg.solve(a, b), torch.linalg.cholesky(a), a.det()),
@@ -119,7 +121,7 @@ def fourier(x):
     )
 
 
-@case(lambda n: (floats(n, 64),), at=(2, 3), dynamic=ROWS)
+@case(lambda n: (floats(n, 64),), at=(2, 3), dynamic=ROWS, decomposed=True)
 class Spectrogram(nn.Module):
     def __init__(self):
         super().__init__()

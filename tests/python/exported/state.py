@@ -75,7 +75,7 @@ class KeyValueCache(nn.Module):
         return scores.softmax(-1) @ self.values
 
 
-@case(lambda i: (floats(2), torch.tensor(i)), at=(1, 0, 3))
+@case(lambda i: (floats(2), torch.tensor(i)), at=(1, 0, 3), decomposed=True)
 class SliceAssignment(nn.Module):
     def __init__(self):
         super().__init__()
@@ -108,7 +108,7 @@ def changed_input(x, y):
     return x * 2
 
 
-@case(lambda n: (floats(n, 3), bools(n)), at=(3, 5), dynamic=({0: DYNAMIC},) * 2)
+@case(lambda n: (floats(n, 3), bools(n)), at=(3, 5), dynamic=({0: DYNAMIC},) * 2, decomposed=True)
 def input_filled_by_mask(x, mask):
     x[mask] = 1.0
     x[:, 0].mul_(2)
@@ -142,7 +142,7 @@ def changed_in_place(x, i):
     return y, z, y.unsqueeze_(0), x.exp().t_()
 
 
-@case(lambda: (floats(4, 3),), at=((),) * 2)
+@case(lambda: (floats(4, 3),), at=((),) * 2, decomposed=True)
 class TrainedStatistics(nn.Module):
     """Batch norm that goes on learning."""
 
@@ -172,7 +172,7 @@ class SharedBuffer(nn.Module):
         return self.inner.b * 2, self.inner.b
 
 
-@case(lambda sign: (floats(3, low=0, high=1) * sign,), at=(1.0, -1.0, 1.0))
+@case(lambda sign: (floats(3, low=0, high=1) * sign,), at=(1.0, -1.0, 1.0), decomposed=True)
 class StateByBranch(nn.Module):
     """What a branch answers becomes the state."""
 

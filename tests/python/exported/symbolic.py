@@ -10,7 +10,7 @@ from exported.registry import DYNAMIC, ROWS, ROWS_2, Call, family
 case = family("symbolic")
 
 
-@case(lambda n: (floats(n, 4),), at=(12, 15, 6), dynamic=ROWS)
+@case(lambda n: (floats(n, 4),), at=(12, 15, 6), dynamic=ROWS, decomposed=True)
 def arithmetic_of_sizes(x):
     n = x.size(0)
     return (
@@ -31,7 +31,7 @@ def several_sizes(x, y):
     )
 
 
-@case(lambda n: (floats(n, 3),), at=(5, 8), dynamic=ROWS)
+@case(lambda n: (floats(n, 3),), at=(5, 8), dynamic=ROWS, decomposed=True)
 def sizes_as_numbers(x):
     n = x.size(0)
     return (
@@ -41,7 +41,7 @@ def sizes_as_numbers(x):
     )
 
 
-@case(lambda n: (floats(n, 3),), at=(12, 7, 8, 15), dynamic=ROWS)
+@case(lambda n: (floats(n, 3),), at=(12, 7, 8, 15), dynamic=ROWS, decomposed=True)
 def logic_of_sizes(x):
     n = x.size(0)
     large = n > 6
@@ -94,7 +94,7 @@ def split_by_size(x):
     return first.sum(0), second, x.narrow(0, 1, n - 2), x[n - 1], F.pad(x, (0, n))
 
 
-@case(lambda n: (floats(n, 4), bools(n)), at=(5, 9, 2), dynamic=ROWS_2)
+@case(lambda n: (floats(n, 4), bools(n)), at=(5, 9, 2), dynamic=ROWS_2, decomposed=True)
 def unbacked_by_mask(x, mask):
     chosen = x[mask]
     count = chosen.size(0)
@@ -111,7 +111,7 @@ def unbacked_by_repeats(x, repeats):
     return y, y.size(0), torch.arange(y.size(0)), y.sum(0)
 
 
-@case(lambda n: (torch.tensor(n), floats(8)), at=(3, 0, 8))
+@case(lambda n: (torch.tensor(n), floats(8)), at=(3, 0, 8), decomposed=True)
 def item_as_size(n, x):
     size = n.item()
     torch._check(size >= 0)
@@ -128,7 +128,7 @@ def items_of_list(sizes, x):
     return x[:a], torch.ones(a, b), a * b, x[a - 1]
 
 
-@case(lambda v: (torch.tensor(v), floats(3)), at=(1.5, -2.0, 0.0))
+@case(lambda v: (torch.tensor(v), floats(3)), at=(1.5, -2.0, 0.0), decomposed=True)
 def item_as_number(v, x):
     number = v.item()
     return x * number, x + 2 * number, number, torch.full((2,), number)
