@@ -182,6 +182,18 @@ PYBIND11_MODULE(_core, module) {
         return torchship::read_info(source);
       },
       py::arg("path"), py::kw_only(), py::arg("decrypt") = py::none());
+  module.def(
+      "to_torchscript",
+      [](const py::object& program, const py::object& decrypt) {
+        const torchship::Source source = bindings::source_of(program, decrypt);
+        std::string bytes;
+        {
+          const py::gil_scoped_release release;
+          bytes = torchship::to_torchscript(source);
+        }
+        return py::bytes(bytes);
+      },
+      py::arg("path"), py::kw_only(), py::arg("decrypt") = py::none());
   module.attr("__version__") = torchship::version();
   module.attr("torch_version") = TORCHSHIP_TORCH_VERSION;
 }

@@ -2,6 +2,7 @@
 
 /// Everything torchship offers to C++: one include.
 #include <torchship/check.h>
+#include <torchship/convert.h>
 #include <torchship/doctor.h>
 #include <torchship/engine.h>
 #include <torchship/error.h>

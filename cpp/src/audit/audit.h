@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include <torch/csrc/jit/ir/ir.h>
 #include <torchship/info.h>
 
 #include "audit/report.h"
@@ -35,6 +36,8 @@ void audit_compile_time(const TorchScriptFile& file, AuditReport& report);
 void audit_operators(const CompiledCode& code, AuditReport& report);
 /// The graphs of all methods: allocations and loops without measure.
 void audit_sizes(const CompiledCode& code, AuditReport& report);
+/// The same of one graph.
+void audit_sizes(torch::jit::Block& block, const std::string& place, AuditReport& report);
 
 /// Words about an operator that is not allowed.
 std::string operator_message(const std::string& name);

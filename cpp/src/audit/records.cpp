@@ -60,6 +60,16 @@ bool is_program(const ZipReader& zip, const ZipEntry& entry) {
          is_windows_program(zip, entry, head);
 }
 
+/// What torch.export.save writes.
+bool is_usual_of_programs(std::string_view name) {
+  constexpr std::array kNames = {"archive_format"sv,       "archive_version"sv,
+                                 "serialized_state_dict.pt"sv, "serialized_constants.pt"sv,
+                                 "serialized_example_inputs.pt"sv,
+                                 "serialized_exported_program.json"sv};
+  return (name.starts_with("models/") && name.ends_with(".json")) ||
+         std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+}
+
 /// What torch.jit.save, R torch and torchship write.
 bool is_usual(std::string_view name) {
   constexpr std::array kNames = {"data.pkl"sv,        "constants.pkl"sv, "version"sv,
@@ -90,8 +100,8 @@ void audit_records(const ZipReader& zip, const std::string& folder, AuditReport&
       report.error("audit-native-code", name,
                    "the record is, or is named as, a program or a library of machine code",
                    "do not use it: a model has no use for one");
-    } else if (!is_usual(name)) {
-      report.note("audit-record", name, "the record is none that a TorchScript model needs",
+    } else if (!is_usual(name) && !is_usual_of_programs(name)) {
+      report.note("audit-record", name, "the record is none that a model needs",
                   "nothing: torchship does not read it; others that open the file may");
     }
   }

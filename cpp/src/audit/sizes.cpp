@@ -97,6 +97,10 @@ class SizeAudit {
 
 }  // namespace
 
+void audit_sizes(jit::Block& block, const std::string& place, AuditReport& report) {
+  SizeAudit(place, report).block(block, 1.0);
+}
+
 void audit_sizes(const CompiledCode& code, AuditReport& report) {
   for (const CompiledUnit& unit : code.units()) {
     for (jit::Function* function : unit.functions) {

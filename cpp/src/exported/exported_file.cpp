@@ -3,8 +3,11 @@
 #include <torchship/error.h>
 
 #include "engines/interpreter.h"
+#include "exported/audit_program.h"
 #include "exported/describe_program.h"
+#include "exported/lint_program.h"
 #include "exported/lower_program.h"
+#include "exported/missing_operators.h"
 #include "exported/parse_program.h"
 #include "exported/sample_inputs.h"
 #include "signature.h"
@@ -56,16 +59,19 @@ std::vector<Sample> ExportedFile::samples(const ModelInfo& info) const {
   return {std::move(sample)};
 }
 
+torch::jit::Module ExportedFile::lower(const at::Device& device) const {
+  const Description& described = description();
+  require_operators(described.program, archive_.program_place());
+  std::map<std::string, at::Tensor> weights = load_tensors(described.tensors);
+  for (auto& [name, tensor] : weights) tensor = tensor.to(device);
+  return lower_program(described.program, described.boundary, weights, archive_.program_place());
+}
+
 std::unique_ptr<const Engine> ExportedFile::load(const ModelInfo& info,
                                                  const LoadOptions& options) const {
-  const Description& described = description();
   try {
     const at::NoGradGuard no_grad;
-    std::map<std::string, at::Tensor> weights = load_tensors(described.tensors);
-    for (auto& [name, tensor] : weights) tensor = tensor.to(options.device);
-    return make_interpreter(lower_program(described.program, described.boundary, weights,
-                                          archive_.program_place()),
-                            info, options);
+    return make_interpreter(lower(options.device), info, options);
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
@@ -74,8 +80,20 @@ std::unique_ptr<const Engine> ExportedFile::load(const ModelInfo& info,
   }
 }
 
-std::vector<Finding> ExportedFile::lint(const ModelInfo&, const LintOptions&) const { return {}; }
+std::vector<Finding> ExportedFile::lint(const ModelInfo& info, const LintOptions&) const {
+  const Description& described = description();
+  try {
+    return lint_program(archive_, described.program, described.boundary, described.tensors, info);
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw ArchiveError(name() + ": " + explain(error).text);
+  }
+}
 
-AuditReport ExportedFile::audit() const { return {}; }
+AuditReport ExportedFile::audit() const {
+  const Description& described = description();
+  return audit_program(archive_, described.program, described.boundary, described.tensors);
+}
 
 }  // namespace torchship

@@ -32,8 +32,9 @@ std::uint64_t reach_of(const ExportedTensor& tensor, const std::string& place) {
     wrong |= __builtin_add_overflow(last, step, &last);
     wrong |= __builtin_mul_overflow(elements, size, &elements);
   }
+  if (elements == 0 && !wrong) return 0;  // Whatever the strides are.
   std::int64_t bytes = 0;
-  wrong |= __builtin_add_overflow(last, elements == 0 ? 0 : 1, &last);
+  wrong |= __builtin_add_overflow(last, 1, &last);
   wrong |= __builtin_mul_overflow(last, static_cast<std::int64_t>(c10::elementSize(tensor.dtype)),
                                   &bytes);
   if (wrong) throw ArchiveError(place + ": is too large");

@@ -84,8 +84,9 @@ void inline_calls(jit::Graph& graph, const std::optional<c10::IValue>& self) {
   Inliner(graph, self).visit(*graph.block(), "");
 }
 
-std::string module_of(jit::Node& node) {
-  const jit::ScopePtr scope = node.scope();
+std::string module_of(const jit::Node& node) {
+  // Asking does not change it; LibTorch forgot to say so.
+  const jit::ScopePtr scope = const_cast<jit::Node&>(node).scope();
   return scope && !scope->isBlank() && !scope->isRoot() ? scope->name().toUnqualString() : "";
 }
 

@@ -16,7 +16,7 @@ namespace torchship {
 void inline_calls(torch::jit::Graph& graph, const std::optional<c10::IValue>& self = std::nullopt);
 
 /// The module that a node's code belongs to; empty for the model itself.
-std::string module_of(torch::jit::Node& node);
+std::string module_of(const torch::jit::Node& node);
 
 /// The function that a call goes to, or null where it is not known or is none of a graph.
 torch::jit::Function* callee_of(const torch::jit::Node& call);

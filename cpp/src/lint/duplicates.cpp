@@ -36,36 +36,38 @@ class Content {
   bool uniform_ = true;
 };
 
+/// In the order of the file.
+struct ByPosition {
+  bool operator()(const ZipEntry* a, const ZipEntry* b) const { return a->offset < b->offset; }
+};
+
 /// The tensors of each record of weights, by their paths.
-std::map<std::string, std::vector<std::string>> tensors_by_record(const Subject& subject) {
-  std::map<std::string, std::vector<std::string>> tensors;
-  for (const ModuleNode& module : subject.modules) {
+using TensorsByRecord = std::map<const ZipEntry*, std::vector<std::string>, ByPosition>;
+
+TensorsByRecord tensors_by_record(const Subject& subject) {
+  TensorsByRecord tensors;
+  const auto add = [&](const HeldTensor& held, bool is_constant, std::string path) {
+    if (const ZipEntry* record = subject.record_of(held, is_constant)) {
+      tensors[record].push_back(std::move(path));
+    }
+  };
+  for (const ModuleNode& module : subject.modules()) {
     for (const HeldTensor& held : module.tensors) {
-      tensors["data/" + held.tensor.storage].push_back(tensor_path(module, held.attribute));
+      add(held, false, tensor_path(module, held.attribute));
     }
   }
-  const Pickle pickle(subject.file.read("constants.pkl"), subject.file.place("constants.pkl"));
-  const auto& constants = pickle.root().children;
-  for (std::size_t i = 0; i < constants.size(); ++i) {
-    if (const auto tensor = tensor_of(pickle, pickle[constants[i]])) {
-      tensors["constants/" + tensor->storage].push_back("c" + std::to_string(i));
-    }
-  }
+  for (const HeldTensor& held : subject.constants()) add(held, true, held.attribute);
   return tensors;
 }
 
-using Alike = std::vector<std::string>;  ///< Records.
+using Alike = std::vector<const ZipEntry*>;
 
 /// Records that the directory of the zip says may be equal.
-std::vector<Alike> candidates(const Subject& subject,
-                              const std::map<std::string, std::vector<std::string>>& tensors) {
+std::vector<Alike> candidates(const TensorsByRecord& tensors) {
   constexpr std::uint64_t kSmallest = 1025;
   std::map<std::pair<std::uint64_t, std::uint32_t>, Alike> groups;
   for (const auto& [record, paths] : tensors) {
-    const ZipEntry* entry = subject.file.find(record);
-    if (entry != nullptr && entry->size >= kSmallest) {
-      groups[{entry->size, entry->crc32}].push_back(record);
-    }
+    if (record->size >= kSmallest) groups[{record->size, record->crc32}].push_back(record);
   }
   std::vector<Alike> alike;
   for (auto& [key, records] : groups) {
@@ -77,20 +79,19 @@ std::vector<Alike> candidates(const Subject& subject,
 }  // namespace
 
 std::vector<Hit> find_duplicate_weights(const Subject& subject) {
-  const auto tensors = tensors_by_record(subject);
+  const TensorsByRecord tensors = tensors_by_record(subject);
   std::vector<Hit> hits;
-  for (const Alike& records : candidates(subject, tensors)) {
+  for (const Alike& records : candidates(tensors)) {
     std::map<std::string, Alike> by_digest;
-    for (const std::string& record : records) {
+    for (const ZipEntry* record : records) {
       Content content;
-      subject.file.stream(*subject.file.find(record),
-                          [&](std::string_view bytes) { content.take(bytes); });
+      subject.zip().stream(*record, [&](std::string_view bytes) { content.take(bytes); });
       if (!content.is_uniform()) by_digest[content.digest()].push_back(record);
     }
     for (const auto& [digest, equal] : by_digest) {
       if (equal.size() < 2) continue;
       const std::string& first = tensors.at(equal[0]).front();
-      const std::uint64_t size = subject.file.find(equal[0])->size;
+      const std::uint64_t size = equal[0]->size;
       hits.push_back(hit(make_finding(
           "duplicate-weights", "note",
           "the " + std::to_string(size) + " bytes of " + tensors.at(equal[1]).front() +

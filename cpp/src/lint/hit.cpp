@@ -3,6 +3,8 @@
 #include <map>
 #include <tuple>
 
+#include "graphs/inline.h"
+
 namespace torchship {
 
 std::string plain_class(std::string name) {
@@ -33,8 +35,12 @@ Hit hit(const Subject& subject, const Scope& scope, const torch::jit::Node& node
   finding.file = std::move(line.file);
   finding.line = line.line;
   finding.source = std::move(line.text);
+  // Of graphs that are inlined already each node knows its module.
+  std::string module = module_of(node);
+  std::vector<std::string> places = module.empty() ? subject.places(scope.class_name)
+                                                   : std::vector{std::move(module)};
   return {.finding = std::move(finding),
-          .places = subject.places(scope.class_name),
+          .places = std::move(places),
           .group = plain_class(scope.class_name)};
 }
 

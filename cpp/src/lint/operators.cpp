@@ -58,7 +58,7 @@ std::string message_for(const Missing& missing) {
 
 }  // namespace
 
-std::vector<Hit> find_missing_operators(const Subject& subject) {
+std::vector<Hit> find_missing_operators(const ScriptSubject& subject) {
   std::map<std::string, std::size_t> known;
   std::vector<Missing> all;
   for (const CompiledUnit& unit : subject.code.units()) {
@@ -86,7 +86,7 @@ std::vector<Hit> find_missing_operators(const Subject& subject) {
   return hits;
 }
 
-std::vector<Hit> find_uncompilable(const Subject& subject) {
+std::vector<Hit> find_uncompilable(const ScriptSubject& subject) {
   std::vector<Hit> hits;
   for (const CompiledUnit& unit : subject.code.units()) {
     if (unit.error.empty() || !unit.is_cause || !unit.source.missing.empty()) continue;

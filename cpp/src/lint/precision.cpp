@@ -23,7 +23,7 @@ struct Weights {
 Weights weigh(const Subject& subject) {
   Weights weights;
   TensorCounter counter;
-  for (const ModuleNode& module : subject.modules) {
+  for (const ModuleNode& module : subject.modules()) {
     for (const HeldTensor& held : module.tensors) {
       const auto dtype = held.tensor.dtype;
       if (!dtype || !c10::isFloatingType(*dtype)) continue;
@@ -48,7 +48,7 @@ std::string shape_text(const PickledTensor& tensor) {
 }
 
 void add_tensors(const Subject& subject, std::vector<Hit>& hits) {
-  for (const ModuleNode& module : subject.modules) {
+  for (const ModuleNode& module : subject.modules()) {
     for (const HeldTensor& held : module.tensors) {
       if (!is_double(held.tensor)) continue;
       hits.push_back(hit(make_finding("double-precision", "warning",
@@ -61,15 +61,12 @@ void add_tensors(const Subject& subject, std::vector<Hit>& hits) {
 }
 
 void add_constants(const Subject& subject, std::vector<Hit>& hits) {
-  const Pickle pickle(subject.file.read("constants.pkl"), subject.file.place("constants.pkl"));
-  const auto& constants = pickle.root().children;
-  for (std::size_t i = 0; i < constants.size(); ++i) {
-    const auto tensor = tensor_of(pickle, pickle[constants[i]]);
-    if (!tensor || !is_double(*tensor)) continue;
+  for (const HeldTensor& held : subject.constants()) {
+    if (!is_double(held.tensor)) continue;
     hits.push_back(hit(make_finding("double-precision", "warning",
-                                    "a constant of the code is " + shape_text(*tensor) +
+                                    "a constant of the code is " + shape_text(held.tensor) +
                                         " in a model of float32: what it touches becomes float64",
-                                    kHint, "c" + std::to_string(i))));
+                                    kHint, held.attribute)));
   }
 }
 

@@ -25,7 +25,7 @@ std::optional<std::pair<int, int>> version_of(const std::string& text) {
 }
 
 /// Operators whose meaning has changed since the file was written.
-std::set<std::string> upgraded_operators(const Subject& subject) {
+std::set<std::string> upgraded_operators(const ScriptSubject& subject) {
   std::set<std::string> upgraded;
   const auto version = static_cast<std::size_t>(subject.info.format_version);
   for (const CompiledUnit& unit : subject.code.units()) {
@@ -44,7 +44,7 @@ std::set<std::string> upgraded_operators(const Subject& subject) {
 
 }  // namespace
 
-std::vector<Hit> find_version_skew(const Subject& subject) {
+std::vector<Hit> find_version_skew(const ScriptSubject& subject) {
   const char* const place = "version";
   const auto newest = static_cast<std::int64_t>(caffe2::serialize::kMaxSupportedFileFormatVersion);
   if (subject.info.format_version > newest) {
@@ -77,7 +77,7 @@ std::vector<Hit> find_version_skew(const Subject& subject) {
   return hits;
 }
 
-std::vector<Hit> find_example_inputs(const Subject& subject) {
+std::vector<Hit> find_example_inputs(const ScriptSubject& subject) {
   const std::string record = "traced_inputs.pkl";
   if (subject.file.find(record) == nullptr) return {};
   const Pickle pickle(subject.file.read(record), subject.file.place(record));

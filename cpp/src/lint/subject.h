@@ -2,17 +2,15 @@
 
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
 #include <torch/csrc/jit/ir/ir.h>
 #include <torchship/info.h>
 
+#include "archive/zip.h"
 #include "lint/module_tree.h"
-#include "torchscript/compiled_code.h"
 #include "torchscript/source.h"
-#include "torchscript/torchscript_file.h"
 
 namespace torchship {
 
@@ -26,40 +24,42 @@ struct Scope {
   std::shared_ptr<torch::jit::Graph> graph;
 };
 
-/// What the rules look at.
+/// What the rules look at, whatever the format of the file: its graphs, its modules, its tensors.
 class Subject {
  public:
-  /// Throws ArchiveError.
-  Subject(const TorchScriptFile& archive, const ModelInfo& description);
+  virtual ~Subject() = default;
+  Subject(const Subject&) = delete;
+  Subject& operator=(const Subject&) = delete;
 
-  const TorchScriptFile& file;
   const ModelInfo& info;
-  const CompiledCode code;
-  const std::vector<ModuleNode> modules;
 
   /// In the order in which calls lead to them.
   const std::vector<Scope>& scopes() const { return scopes_; }
-  /// Whether no code that the model uses is missing among the scopes.
-  bool is_complete() const { return complete_; }
-  /// Whether calls of the model may use a class or function.
-  bool uses(const std::string& unit) const { return used_.contains(unit); }
+  /// Those around others first.
+  const std::vector<ModuleNode>& modules() const { return modules_; }
+  /// Tensors that are no part of a module, but constants of the code.
+  const std::vector<HeldTensor>& constants() const { return constants_; }
   /// The modules of a class.
   std::vector<std::string> places(const std::string& class_name) const;
+
+  /// Whether no code that the model uses is missing among the scopes.
+  virtual bool is_complete() const { return true; }
   /// A method of the model with everything that it calls inlined; null where that is impossible.
-  std::shared_ptr<torch::jit::Graph> inlined(const std::string& method) const;
+  virtual std::shared_ptr<torch::jit::Graph> inlined(const std::string& method) const = 0;
+  /// The records of tensors, and where a tensor's is among them; null where it is not.
+  virtual const ZipReader& zip() const = 0;
+  virtual const ZipEntry* record_of(const HeldTensor& tensor, bool is_constant) const = 0;
+
+ protected:
+  Subject(const ModelInfo& description, std::vector<ModuleNode> modules,
+          std::vector<HeldTensor> constants);
+
+  std::vector<Scope> scopes_;
 
  private:
-  void find_used();
-  void find_scopes();
-  void reach(const std::string& method, bool training);
-  /// The methods and hooks of the model itself.
-  std::vector<torch::jit::Function*> own_functions() const;
-
+  const std::vector<ModuleNode> modules_;
+  const std::vector<HeldTensor> constants_;
   std::map<std::string, std::vector<std::size_t>> by_class_;
-  std::set<std::string> used_;
-  std::set<const torch::jit::Function*> reached_;
-  std::vector<Scope> scopes_;
-  bool complete_ = true;
 };
 
 /// Whether a method of the model is one that its maker trains with.

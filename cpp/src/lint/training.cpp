@@ -38,7 +38,7 @@ std::optional<Hit> saved_in_training_mode(const Subject& subject) {
     }
   }
   if (!reads_mode) return std::nullopt;
-  for (const ModuleNode& module : subject.modules) {
+  for (const ModuleNode& module : subject.modules()) {
     if (!module.training.value_or(false)) continue;
     return hit(make_finding("train-mode", "note",
                             "the module was saved in training mode: torchship runs it in eval mode "

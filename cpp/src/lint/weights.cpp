@@ -47,7 +47,7 @@ std::string to_text(const TensorCount& count) {
 class UnusedTensors {
  public:
   explicit UnusedTensors(const Subject& subject)
-      : modules_(subject.modules), read_(read_attributes(subject)) {
+      : modules_(subject.modules()), read_(read_attributes(subject)) {
     find_roots();
     std::set<std::string> used_storages;
     for (const bool used : {true, false}) {
@@ -120,28 +120,25 @@ std::vector<Hit> find_large_constants(const Subject& subject) {
   constexpr std::int64_t kLarge = 1 << 20;
   constexpr std::size_t kMost = 3;  // More are one finding: a frozen model has all weights there.
   const char* const hint = "register the tensor as a parameter or buffer of the module";
-  const Pickle pickle(subject.file.read("constants.pkl"), subject.file.place("constants.pkl"));
-  const auto& constants = pickle.root().children;
   std::vector<Hit> hits;
   TensorCount all;
   TensorCounter counter;
-  for (std::size_t i = 0; i < constants.size(); ++i) {
-    const auto tensor = tensor_of(pickle, pickle[constants[i]]);
-    const TensorCount count = tensor ? counter.count(*tensor) : TensorCount();
+  for (const HeldTensor& held : subject.constants()) {
+    const TensorCount count = counter.count(held.tensor);
     if (count.bytes < kLarge) continue;
     add(count, all);
     hits.push_back(hit(make_finding(
         "large-constant", "note",
         "a constant of the code has " + std::to_string(count.bytes) +
             " bytes: it is no parameter, so that nothing can replace or share it",
-        hint, "c" + std::to_string(i))));
+        hint, held.attribute)));
   }
   if (hits.size() <= kMost) return hits;
   return {hit(make_finding("large-constant", "note",
                            "the code has " + to_text(all) +
                                " as constants: they are no parameters, so that nothing can replace "
                                "or share them",
-                           hint, "constants.pkl"))};
+                           hint, "constants"))};
 }
 
 }  // namespace torchship

@@ -16,6 +16,8 @@ constexpr std::uint64_t kLargestRecord = std::uint64_t{1} << 30;
 
 const std::string kManifest(kManifestRecord);
 const std::string kSamples = "extra/torchship/samples.safetensors";
+/// torch.export.load takes everything under extra/ for text, and fails where it is none.
+const std::string kProgramSamples = "data/torchship/samples.safetensors";
 const std::string kIntermediates = "extra/torchship/intermediates.safetensors";
 
 }  // namespace
@@ -60,7 +62,9 @@ NamedTensors Extras::read_tensors(const std::string& name) const {
 
 std::vector<Sample> Extras::samples(const ModelInfo& info) const {
   if (!manifest_ || manifest_->samples.empty()) return {};
-  return bind_samples(*manifest_, info, read_tensors(kSamples), place(kManifest));
+  const bool is_program = find(kSamples) == nullptr && find(kProgramSamples) != nullptr;
+  return bind_samples(*manifest_, info, read_tensors(is_program ? kProgramSamples : kSamples),
+                      place(kManifest));
 }
 
 std::optional<Intermediates> Extras::intermediates() const {

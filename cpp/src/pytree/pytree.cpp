@@ -79,7 +79,10 @@ class TreeReader {
       else if (key.is_boolean()) read.emplace_back(key.get<bool>());
       else if (key.is_number_integer()) read.emplace_back(key.get<std::int64_t>());
       else return;
-      if (read.back().kind() != read.front().kind()) return;
+      if (read.back().kind() != read.front().kind()) {
+        throw ArchiveError(place_ + ": a dict at its boundary has keys of several types",
+                           "use keys of one type: strings, integers or bools");
+      }
     }
     tree.kind = Pytree::Kind::dict;
     tree.keys = std::move(read);

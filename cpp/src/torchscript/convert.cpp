@@ -56,11 +56,21 @@ c10::IValue to_object(const Value& value, const c10::TypePtr& type) {
   return object->held;
 }
 
+c10::TypePtr natural_type(const Value& value);
+
+/// That of all items, or Any where they differ.
+template <typename Items, typename Get>
+c10::TypePtr common_type(const Items& items, const Get& get) {
+  if (items.empty()) return c10::TensorType::get();
+  c10::TypePtr type = natural_type(get(items.front()));
+  for (const auto& item : items) {
+    if (*natural_type(get(item)) != *type) return c10::AnyType::get();
+  }
+  return type;
+}
+
 /// The type a value has by itself, for arguments that accept anything.
 c10::TypePtr natural_type(const Value& value) {
-  const auto of_first = [](const std::vector<Value>& items) {
-    return items.empty() ? c10::TypePtr(c10::TensorType::get()) : natural_type(items.front());
-  };
   switch (value.kind()) {
     case Kind::tensor: return c10::TensorType::get();
     case Kind::boolean: return c10::BoolType::get();
@@ -68,7 +78,9 @@ c10::TypePtr natural_type(const Value& value) {
     case Kind::floating: return c10::FloatType::get();
     case Kind::complex: return c10::ComplexType::get();
     case Kind::string: return c10::StringType::get();
-    case Kind::list: return c10::ListType::create(of_first(value.items()));
+    case Kind::list:
+      return c10::ListType::create(
+          common_type(value.items(), [](const Value& item) -> const Value& { return item; }));
     case Kind::tuple: {
       std::vector<c10::TypePtr> types;
       for (const Value& item : value.items()) {
@@ -81,7 +93,9 @@ c10::TypePtr natural_type(const Value& value) {
       return entries.empty()
                  ? c10::DictType::create(c10::StringType::get(), c10::TensorType::get())
                  : c10::DictType::create(natural_type(entries.front().first),
-                                         natural_type(entries.front().second));
+                                         common_type(entries, [](const auto& entry) -> const Value& {
+                                           return entry.second;
+                                         }));
     }
     default: return c10::AnyType::get();
   }

@@ -13,7 +13,7 @@ namespace {
 
 /// PyTorch's own, and the calls of whoever traced.
 bool is_torch_source(std::string_view path) {
-  return path.find("packages/torch/") != std::string_view::npos ||
+  return path.find("packages/torch/") != std::string_view::npos || path.starts_with("torch/") ||
          path.find("packages\\torch\\") != std::string_view::npos ||
          path.find("packages/torchship/") != std::string_view::npos;
 }
@@ -60,6 +60,14 @@ namespace {
 
 using torch::jit::SourceRange;
 
+/// What exported programs have for source: the stack of Python's own traceback.
+std::string python_stack(const SourceRange& range) {
+  const auto& source = range.source();
+  if (source == nullptr) return {};
+  const std::string text = source->text_str().str();
+  return text.starts_with("File \"") ? text : std::string();
+}
+
 /// From the outermost call to the node itself.
 std::vector<SourceRange> ranges_of(const torch::jit::Node& node) {
   std::vector<SourceRange> ranges;
@@ -93,14 +101,34 @@ UserLine parse_place(const std::string& place) {
   return line;
 }
 
+}  // namespace
+
+UserLine python_line(std::string_view stack) {
+  const std::string place = user_line(stack);
+  UserLine line = parse_place(place);
+  // The statement is below its frame, unless the file was not there to read.
+  while (!stack.empty()) {
+    const std::size_t end = std::min(stack.find('\n'), stack.size());
+    const bool is_frame = place_in(stack.substr(0, end)) == place && !place.empty();
+    stack.remove_prefix(std::min(end + 1, stack.size()));
+    if (!is_frame) continue;
+    const std::string_view next = stack.substr(0, std::min(stack.find('\n'), stack.size()));
+    line.text = place_in(next).empty() ? std::string(trim(next)) : std::string();
+  }
+  return line;
+}
+
+namespace {
+
 /// The innermost line of the user's own, else PyTorch's own.
 UserLine innermost(const std::vector<SourceRange>& ranges) {
   UserLine in_torch;
   for (auto range = ranges.rbegin(); range != ranges.rend(); ++range) {
     const auto original = range->findSourceRangeThatGenerated();
-    UserLine line = original ? parse_place(user_line(original->str())) : UserLine();
+    UserLine line = original ? parse_place(user_line(original->str()))
+                             : python_line(python_stack(*range));
     if (line.file.empty()) continue;
-    line.text = text_of(*original, line);
+    if (original) line.text = text_of(*original, line);
     if (!is_torch_source(line.file)) return line;
     if (in_torch.file.empty()) in_torch = std::move(line);
   }

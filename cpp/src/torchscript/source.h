@@ -22,6 +22,9 @@ struct UserLine {
   std::string text;  ///< Of that line; empty where the archive has the position only, as of traces.
 };
 
+/// Of a stack as Python writes it, outermost call first: exported programs have one for each node.
+UserLine python_line(std::string_view stack);
+
 UserLine find_user_line(const torch::jit::Node& node);
 UserLine find_user_line(const torch::jit::SourceRange& range);
 

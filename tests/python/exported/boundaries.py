@@ -205,9 +205,9 @@ def names_to_escape(self_, input):  # noqa: A002
     return {"a b": self_, "ünïcode": input, "": self_ + input, "1": input * 2}
 
 
-@case(lambda: ({1: floats(2), "b": floats(2)},))
+@case(lambda: ({1: floats(2), 5: floats(2)},))
 def integer_keys(tree):
-    return {0: tree[1] + 1, "b": tree["b"], 7: tree[1] * 2}
+    return {0: tree[1] + 1, -3: tree[5], 7: tree[1] * 2}
 
 
 @case(lambda: (bools(3), floats(3)))

@@ -54,6 +54,10 @@ void Lowering::lower_node(const ExportedNode& node, const ExportedGraph& graph,
   const bool done = lower_check(node, names) || lower_number(node, graph, names) ||
                     lower_control(node, names) || lower_operator(node, names);
   if (!done) {
+    if (node.target.starts_with("torch._functorch.")) {
+      refuse("the program keeps a torch.vmap as calls of Python",
+             "write it out before the program is saved: program = program.run_decompositions()");
+    }
     refuse("torchship does not know what this node does",
            "torchship runs what torch.export writes: operators, numbers made of sizes, cond, "
            "while_loop, map and scan");

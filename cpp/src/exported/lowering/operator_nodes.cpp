@@ -161,6 +161,12 @@ class Arguments {
         (is_tensor || from == c10::TypeKind::IntType || from == c10::TypeKind::FloatType)) {
       return graph.insert(c10::aten::Bool, {value});
     }
+    // For LibTorch's types a bool is no number, for its operators it is one. With a dtype beside it,
+    // it may be an integer just as well, which TorchScript has words for.
+    if (type->kind() == c10::TypeKind::NumberType && from == c10::TypeKind::BoolType) {
+      const ExportedArgument* dtype = find(node_, "dtype");
+      return dtype != nullptr && !dtype->is_none() ? graph.insert(c10::aten::Int, {value}) : value;
+    }
     if (type->kind() == c10::TypeKind::NumberType && is_tensor) {
       return graph.insert(c10::Symbol::fromQualString("aten::item"), {value});
     }
