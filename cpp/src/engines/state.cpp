@@ -6,6 +6,7 @@
 #include <torch/csrc/jit/ir/alias_analysis.h>
 
 #include "graphs/visit.h"
+#include "graphs/writes.h"
 
 namespace torchship {
 namespace {
@@ -31,7 +32,7 @@ bool writes_state(const Recorded& recorded) {
   for_each_node(*recorded.graph->block(), [&](jit::Node* node) {
     writes = writes || node->kind() == c10::prim::SetAttr ||
              node->kind() == c10::prim::CallMethod || node->kind() == c10::prim::fork;
-    if (node->maybeSchema() != nullptr && node->schema().is_mutable()) {
+    if (may_write(*node)) {
       mutations.push_back(node);
     }
   });

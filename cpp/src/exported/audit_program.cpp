@@ -46,12 +46,11 @@ bool is_arithmetic(const std::string& target) {
 void audit_targets(const ExportedProgram& program, const std::string& place, AuditReport& report) {
   std::set<std::string> seen;
   for_each_node(program.graph, [&](const ExportedNode& node) {
-    if (!seen.insert(node.target).second || is_control(node.target) || is_arithmetic(node.target)) {
-      return;
-    }
-    const std::optional<OperatorTarget> target = parse_target(node.target);
+    const std::string& called = called_target(node);
+    if (!seen.insert(called).second || is_control(called) || is_arithmetic(called)) return;
+    const std::optional<OperatorTarget> target = parse_target(called);
     if (target && may_be_called(target->name, target->overload)) return;
-    const std::string name = target ? target->name : node.target;
+    const std::string name = target ? target->name : called;
     Finding& found = report.error("audit-operator", place, operator_message(name),
                                   operator_hint(name));
     UserLine line = python_line(node.stack_trace);

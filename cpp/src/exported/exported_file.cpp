@@ -19,6 +19,23 @@ namespace {
 /// What a model was exported with; its results are not in the file.
 constexpr const char* kExample = "example";
 
+/// Programs of ours have plain tuples, and the names of their members in the manifest.
+void name_tuples(const ValueSpec& named, ValueSpec& spec, int& count) {
+  if (!spec.members || !named.members || spec.members->size() != named.members->size()) return;
+  bool all_named = spec.kind == Kind::tuple && !spec.members->empty();
+  for (std::size_t i = 0; i < spec.members->size(); ++i) {
+    ValueSpec& member = (*spec.members)[i];
+    name_tuples((*named.members)[i], member, count);
+    all_named = all_named && !(*named.members)[i].name.empty() && member.name.empty();
+  }
+  if (spec.kind != Kind::tuple) return;
+  for (std::size_t i = 0; i < spec.members->size(); ++i) {
+    if (all_named) (*spec.members)[i].name = (*named.members)[i].name;
+  }
+  spec.items = *spec.members;
+  if (all_named) spec.type = "Result" + std::to_string(count++);
+}
+
 }  // namespace
 
 ExportedFile::ExportedFile(std::shared_ptr<const File> file)
@@ -59,19 +76,22 @@ std::vector<Sample> ExportedFile::samples(const ModelInfo& info) const {
   return {std::move(sample)};
 }
 
-torch::jit::Module ExportedFile::lower(const at::Device& device) const {
+torch::jit::Module ExportedFile::lower(const ModelInfo& info, const at::Device& device) const {
   const Description& described = description();
+  ProgramBoundary boundary = described.boundary;
+  int tuples = 0;
+  name_tuples(info.methods.front().output, boundary.method.output, tuples);
   require_operators(described.program, archive_.program_place());
   std::map<std::string, at::Tensor> weights = load_tensors(described.tensors);
   for (auto& [name, tensor] : weights) tensor = tensor.to(device);
-  return lower_program(described.program, described.boundary, weights, archive_.program_place());
+  return lower_program(described.program, boundary, weights, archive_.program_place());
 }
 
 std::unique_ptr<const Engine> ExportedFile::load(const ModelInfo& info,
                                                  const LoadOptions& options) const {
   try {
     const at::NoGradGuard no_grad;
-    return make_interpreter(lower(options.device), info, options);
+    return make_interpreter(lower(info, options.device), info, options);
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {

@@ -37,9 +37,9 @@ class ExportedFile final : public ModelFile {
       const CompiledRecord& engine, std::size_t concurrent_calls) const override {
     return extras_.load_compiled(engine, concurrent_calls);
   }
-  /// The program with its weights as a TorchScript module. Throws ArchiveError, or what LibTorch
-  /// throws.
-  torch::jit::Module lower(const at::Device& device) const;
+  /// The program with its weights as a TorchScript module, whose named tuples are those of `info`.
+  /// Throws ArchiveError, or what LibTorch throws.
+  torch::jit::Module lower(const ModelInfo& info, const at::Device& device) const;
   std::vector<Finding> lint(const ModelInfo& info, const LintOptions& options) const override;
   AuditReport audit() const override;
 

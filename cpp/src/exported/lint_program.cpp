@@ -99,6 +99,7 @@ class ProgramSubject final : public Subject {
   std::shared_ptr<jit::Graph> inlined(const std::string& method) const override {
     return method == "forward" ? graph_ : nullptr;
   }
+  bool names_all_devices() const override { return true; }
   const ZipReader& zip() const override { return archive_.zip(); }
   const ZipEntry* record_of(const HeldTensor& tensor, bool) const override {
     return archive_.zip().find(tensor.tensor.storage);

@@ -210,7 +210,19 @@ class ProgramLowering {
     return graph_->insertNode(node)->output();
   }
 
+  /// Weights that nothing uses are not read.
+  void drop_unused_reads() {
+    std::vector<jit::Node*> reads;
+    for (jit::Node* node : graph_->nodes()) {
+      if (node->kind() == c10::prim::GetAttr) reads.push_back(node);
+    }
+    for (auto read = reads.rbegin(); read != reads.rend(); ++read) {
+      if (!(*read)->hasUses()) (*read)->destroy();
+    }
+  }
+
   jit::Module finish() {
+    drop_unused_reads();
     graph_->lint();
     const jit::Module& module = modules_.root();
     const c10::QualifiedName name(*module.type()->name(), "forward");

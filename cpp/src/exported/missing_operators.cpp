@@ -28,9 +28,9 @@ std::vector<MissingOperator> missing_operators(const ExportedProgram& program) {
   std::map<std::string, std::size_t> places;
   std::vector<MissingOperator> missing;
   for_each_node(program.graph, [&](const ExportedNode& node) {
-    const std::optional<OperatorTarget> target = parse_target(node.target);
+    const std::optional<OperatorTarget> target = parse_target(called_target(node));
     if (!target || target->name.starts_with("higher_order::")) return;
-    const auto [slot, is_new] = known.try_emplace(node.target, true);
+    const auto [slot, is_new] = known.try_emplace(called_target(node), true);
     if (is_new) slot->second = is_known(*target);
     if (slot->second) return;
     const std::string name =

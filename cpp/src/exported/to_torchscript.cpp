@@ -46,7 +46,7 @@ std::string to_torchscript(const Source& program) {
   const ExportedFile exported(file);
   try {
     const at::NoGradGuard no_grad;
-    const jit::Module module = exported.lower(at::kCPU);
+    const jit::Module module = exported.lower(exported.info(), at::kCPU);
     require_portable(module, exported.name());
     std::ostringstream bytes;
     module.save(bytes);

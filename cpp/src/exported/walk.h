@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "exported/program.h"
 
 namespace torchship {
@@ -15,6 +17,14 @@ void for_each_node(const ExportedGraph& graph, const Visit& visit) {
       }
     }
   }
+}
+
+/// What a node calls: of with_effects(token, operator, ...) that operator.
+inline const std::string& called_target(const ExportedNode& node) {
+  if (node.target == "torch.ops.higher_order.with_effects" && node.inputs.size() > 1) {
+    if (const auto* target = node.inputs[1].argument.get<std::string>()) return *target;
+  }
+  return node.target;
 }
 
 }  // namespace torchship

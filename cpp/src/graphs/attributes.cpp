@@ -8,6 +8,7 @@
 
 #include "graphs/inline.h"
 #include "graphs/visit.h"
+#include "graphs/writes.h"
 
 namespace torchship {
 namespace {
@@ -59,7 +60,7 @@ void ConstantAttributes::note_writes(const std::shared_ptr<jit::Graph>& graph) {
     if (node->kind() == c10::prim::SetAttr) replaced_.insert(name_of(*node));
     if (node->kind() == c10::prim::GetAttr) reads.push_back(node);
     forks = forks || node->kind() == c10::prim::fork || node->kind() == c10::prim::CallMethod;
-    mutates = mutates || (node->maybeSchema() != nullptr && node->schema().is_mutable());
+    mutates = mutates || may_write(*node);
   });
   if (!mutates) return;
   const jit::AliasDb aliases(graph, /*isFrozen=*/true);

@@ -8,5 +8,6 @@ namespace torchship {
 /// equal once is equal always, and nobody needs to find out what aliases what, which takes LibTorch
 /// longer than most passes.
 bool may_write(torch::jit::Graph& graph);
+bool may_write(const torch::jit::Node& node);
 
 }  // namespace torchship

@@ -33,6 +33,7 @@ std::vector<Hit> find_baked_devices(const Subject& subject) {
   // The tracer of torchship tells a device that was asked of an input from one that was not.
   const bool examined = subject.info.manifest_version > 0;
   std::vector<Hit> hits;
+  if (subject.names_all_devices()) return hits;
   for (const Scope& scope : subject.scopes()) {
     visit_live(*scope.graph->block(), [&](const jit::Node& node) {
       const auto device = known_device(argument(node, "device"));

@@ -44,6 +44,8 @@ class Subject {
 
   /// Whether no code that the model uses is missing among the scopes.
   virtual bool is_complete() const { return true; }
+  /// Whether every device in a graph is a number that the format has no other way to write.
+  virtual bool names_all_devices() const { return false; }
   /// A method of the model with everything that it calls inlined; null where that is impossible.
   virtual std::shared_ptr<torch::jit::Graph> inlined(const std::string& method) const = 0;
   /// The records of tensors, and where a tensor's is among them; null where it is not.

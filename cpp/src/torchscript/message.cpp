@@ -92,7 +92,10 @@ std::string one_line(std::string_view text) {
 /// The user's own line among the frames of the original code.
 std::string source_line(std::string_view text) {
   const std::size_t original = text.find("original code");
-  return original == std::string_view::npos ? std::string() : user_line(text.substr(original));
+  if (original != std::string_view::npos) return user_line(text.substr(original));
+  // Graphs that were never serialized have the author's stack for source.
+  const std::size_t trace = text.find("Traceback of TorchScript (most recent call last):");
+  return trace == std::string_view::npos ? std::string() : user_line(text.substr(trace));
 }
 
 }  // namespace

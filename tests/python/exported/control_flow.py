@@ -247,6 +247,7 @@ def scan_to_numbers(x):
     return scan(lambda total, row: (total + row, (total * row).sum()), torch.zeros(3), x)
 
 
-@case(lambda n: (floats(n, 3), floats(3)), at=(4, 6), dynamic=({0: DYNAMIC}, {}), decomposed=True)
+@case(lambda n: (floats(n, 3), floats(3)), at=(4, 6), dynamic=({0: DYNAMIC}, {}), decomposed=True,
+      plain=False)  # fmt: skip
 def vmapped(x, y):
     return torch.vmap(lambda row: (row * y).sum() + row)(x)

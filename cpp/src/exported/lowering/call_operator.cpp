@@ -26,10 +26,7 @@ at::Tensor wrapped(const at::Scalar& number) {
 jit::Operation operation_of(const jit::Node* node) {
   const c10::OperatorHandle handle = c10::Dispatcher::singleton().findSchemaOrThrow(
       node->s(kName).c_str(), node->s(kOverload).c_str());
-  return [handle](jit::Stack& stack) {
-    jit::pop(stack);  // The number of arguments, which the schema has.
-    handle.callBoxed(stack);
-  };
+  return [handle](jit::Stack& stack) { handle.callBoxed(stack); };
 }
 
 const jit::RegisterOperators kOperators({

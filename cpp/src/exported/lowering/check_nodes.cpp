@@ -20,7 +20,12 @@ const ExportedArgument* input(const ExportedNode& node, std::size_t position,
 std::string message_of(const ExportedNode& node) {
   const ExportedArgument* argument = input(node, 1, "assert_msg");
   const std::string* text = argument != nullptr ? argument->get<std::string>() : nullptr;
-  return text != nullptr && !text->empty() ? *text : "an assertion of the model does not hold";
+  if (text == nullptr || text->empty()) return "a check of the model does not hold";
+  // torch's own words for what torch._check was told: "... for expression u0 >= 2 on node 'ge_1'".
+  constexpr std::string_view kPrefix = "Runtime assertion failed for expression ";
+  if (!text->starts_with(kPrefix)) return *text;
+  const std::string rest = text->substr(kPrefix.size());
+  return "a check of the model does not hold: " + rest.substr(0, rest.find(" on node '"));
 }
 
 }  // namespace

@@ -214,9 +214,26 @@ constexpr std::string_view kPrefix = "torch.ops.higher_order.";
 
 }  // namespace
 
+/// with_effects(token, operator, arguments): tokens keep such operators in order, as nodes are here.
+void Lowering::lower_effect(const ExportedNode& node, LoweredNames& names) {
+  const std::string* target =
+      node.inputs.size() < 2 ? nullptr : node.inputs[1].argument.get<std::string>();
+  if (target == nullptr || node.outputs.empty()) refuse("it names no operator");
+  ExportedNode inner = node;
+  inner.target = *target;
+  inner.inputs.erase(inner.inputs.begin(), inner.inputs.begin() + 2);
+  inner.outputs.erase(inner.outputs.begin());
+  std::erase_if(inner.outputs, [](const ExportedArgument& each) { return each.is_none(); });
+  if (!lower_operator(inner, names)) refuse("it calls " + quote(inner.target));
+}
+
 bool Lowering::lower_control(const ExportedNode& node, LoweredNames& names) {
   if (!node.target.starts_with(kPrefix)) return false;
   const std::string name = node.target.substr(kPrefix.size());
+  if (name == "with_effects") {
+    lower_effect(node, names);
+    return true;
+  }
   const Operands operands(*this, node, names);
   Control control(*this, operands);
   Values results;

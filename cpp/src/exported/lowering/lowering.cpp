@@ -26,6 +26,8 @@ std::string module_path(const std::string& stack) {
   // torch 2.6 wrote L['self'].encoder in some places.
   constexpr std::string_view kSelf = "L['self']";
   if (path.starts_with(kSelf)) path.erase(0, kSelf.size() + (path.size() > kSelf.size() ? 1 : 0));
+  // Where torch knows of no module.
+  if (path.starts_with("_empty_nn_module_stack")) return {};
   const bool is_path = std::all_of(path.begin(), path.end(), [](unsigned char letter) {
     return std::isalnum(letter) != 0 || letter == '_' || letter == '.';
   });
@@ -90,7 +92,8 @@ void Lowering::note_source(const ExportedNode& node, jit::Node* first) {
 jit::SourceRange Lowering::range_of(const std::string& stack_trace) {
   const auto known = ranges_.find(stack_trace);
   if (known != ranges_.end()) return known->second;
-  const auto source = std::make_shared<jit::Source>(stack_trace);
+  // LibTorch puts its reason right behind the text.
+  const auto source = std::make_shared<jit::Source>(stack_trace.empty() ? "" : stack_trace + "\n");
   const jit::SourceRange range(source, 0, source->size());
   return ranges_.emplace(stack_trace, range).first->second;
 }

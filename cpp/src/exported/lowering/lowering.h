@@ -58,6 +58,7 @@ class Lowering {
                             const std::vector<torch::jit::Value*>& arguments,
                             c10::Symbol conversion);
   bool lower_control(const ExportedNode& node, LoweredNames& names);
+  void lower_effect(const ExportedNode& node, LoweredNames& names);
   bool lower_operator(const ExportedNode& node, LoweredNames& names);
   /// Notes in nodes, from `first` up to the insertion point, which lines of the user's code they are.
   void note_source(const ExportedNode& node, torch::jit::Node* first);

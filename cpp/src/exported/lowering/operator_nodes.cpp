@@ -39,11 +39,14 @@ bool is_plain_number(const ExportedArgument& argument) {
          argument.get<bool>() != nullptr || argument.get<std::complex<double>>() != nullptr;
 }
 
-const ExportedArgument* find(const ExportedNode& node, const std::string& name) {
+/// By name; arguments without one are where the schema has them.
+const ExportedArgument* find(const ExportedNode& node, const std::string& name,
+                             std::size_t position) {
   for (const ExportedInput& input : node.inputs) {
     if (input.name == name) return &input.argument;
   }
-  return nullptr;
+  const bool is_unnamed = position < node.inputs.size() && node.inputs[position].name.empty();
+  return is_unnamed ? &node.inputs[position].argument : nullptr;
 }
 
 /// Whether `other` takes numbers where `given` says, and is `schema` in all else.
@@ -67,8 +70,9 @@ class Arguments {
 
   std::vector<jit::Value*> of(const c10::FunctionSchema& schema) {
     std::vector<jit::Value*> values;
-    for (const c10::Argument& argument : schema.arguments()) {
-      const ExportedArgument* given = find(node_, argument.name());
+    for (std::size_t i = 0; i < schema.arguments().size(); ++i) {
+      const c10::Argument& argument = schema.arguments()[i];
+      const ExportedArgument* given = find(node_, argument.name(), i);
       if (given != nullptr) {
         values.push_back(convert(*given, argument.type(), argument));
       } else if (argument.default_value()) {
@@ -78,7 +82,7 @@ class Arguments {
       }
     }
     for (const ExportedInput& input : node_.inputs) {
-      if (!schema.argumentIndexWithName(input.name)) {
+      if (!input.name.empty() && !schema.argumentIndexWithName(input.name)) {
         lowering_.refuse("there is no argument " + quote(input.name) + " in " +
                          c10::toString(schema));
       }
@@ -89,8 +93,9 @@ class Arguments {
   /// Which tensors are given as numbers.
   std::vector<bool> numbers_for_tensors(const c10::FunctionSchema& schema) const {
     std::vector<bool> found;
-    for (const c10::Argument& argument : schema.arguments()) {
-      const ExportedArgument* given = find(node_, argument.name());
+    for (std::size_t i = 0; i < schema.arguments().size(); ++i) {
+      const c10::Argument& argument = schema.arguments()[i];
+      const ExportedArgument* given = find(node_, argument.name(), i);
       const bool takes_tensor = argument.type()->kind() == c10::TypeKind::TensorType;
       found.push_back(given != nullptr && takes_tensor && gives_number(*given));
     }
@@ -164,7 +169,7 @@ class Arguments {
     // For LibTorch's types a bool is no number, for its operators it is one. With a dtype beside it,
     // it may be an integer just as well, which TorchScript has words for.
     if (type->kind() == c10::TypeKind::NumberType && from == c10::TypeKind::BoolType) {
-      const ExportedArgument* dtype = find(node_, "dtype");
+      const ExportedArgument* dtype = find(node_, "dtype", node_.inputs.size());
       return dtype != nullptr && !dtype->is_none() ? graph.insert(c10::aten::Int, {value}) : value;
     }
     if (type->kind() == c10::TypeKind::NumberType && is_tensor) {
