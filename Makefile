@@ -34,7 +34,7 @@ fuzz: $(VENV)/.built
 	$(BIN)/cmake --build build/fuzz --target fuzz_archives
 	$(BIN)/python tests/python/fuzz_seeds.py build/seeds
 	ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1 \
-	  build/fuzz/tests/cpp/fuzz_archives build/seeds/*.pt --runs $(RUNS) --seed $(SEED) \
+	  build/fuzz/tests/cpp/fuzz_archives build/seeds/*.pt build/seeds/*.pt2 --runs $(RUNS) --seed $(SEED) \
 	  --keep build/failures
 
 sanitize: $(VENV)/.venv

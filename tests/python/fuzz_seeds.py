@@ -116,6 +116,37 @@ def write_traced(folder: Path) -> None:
     traced(folder / "modes_manifest.pt", Mlp(), x, mode="both", dynamic={"x": {0: "batch"}})
 
 
+class Growing(nn.Module):
+    """Branches, a loop, a buffer that changes, sizes in arithmetic."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, 3)
+        self.register_buffer("calls", torch.zeros(1))
+
+    def forward(self, x: Tensor, more: dict[str, Tensor]) -> dict[str, Tensor]:
+        self.calls.add_(1)
+        y = torch.cond(x.sum() > 0, self.linear, lambda x: -x, (x,))
+        n, z = torch.while_loop(
+            lambda n, z: n < 3, lambda n, z: (n + 1, z * 2), (torch.zeros((), dtype=torch.long), y)
+        )
+        sizes = torch.arange(x.shape[0] * 2 + 1)
+        return {"z": z + more["y"], "n": n, "sizes": sizes, "calls": self.calls + 0}
+
+
+def write_programs(folder: Path) -> None:
+    """Exported programs: ours, torch's own, and one of torch 2.6."""
+    x = torch.ones(2, 3)
+    traced(folder / "mlp_program.pt2", Mlp(), x, via="export")
+    batch = {0: torch.export.Dim("batch")}
+    shapes = {"x": batch, "more": {"y": batch}}
+    program = torch.export.export(Growing().eval(), (x, {"y": x}), dynamic_shapes=shapes)
+    torch.export.save(program, folder / "growing.pt2")
+    torch.export.save(program.run_decompositions(), folder / "growing_decomposed.pt2")
+    old = Path(__file__).parent / "exported_files" / "torch-2.6" / "containers.pt2"
+    (folder / "old.pt2").write_bytes(old.read_bytes())
+
+
 def seeds() -> dict[str, bytes]:
     """Small archives of many kinds, by name."""
     torch.manual_seed(0)
@@ -142,7 +173,8 @@ def write_seeds(folder: Path) -> list[Path]:
         for name, archive in seeds().items():
             (folder / f"{name}.pt").write_bytes(archive)
         write_traced(folder)
-    return sorted(folder.glob("*.pt"))
+        write_programs(folder)
+    return sorted([*folder.glob("*.pt"), *folder.glob("*.pt2")])
 
 
 if __name__ == "__main__":

@@ -26,7 +26,19 @@ constexpr std::array kStrings = {
     ""sv,      "float32"sv, "float64"sv, "int64"sv, "complex64"sv, "bool"sv,  "qint8"sv, "float7"sv,
     "batch"sv, "nosuch"sv,  "forward"sv, "tensor"sv, "list"sv,     "tuple"sv, "dict"sv,  "none"sv,
     "any"sv,   "str"sv,     "nan"sv,     "inf"sv,    "-inf"sv,     "x"sv,     "cuda"sv,  "error"sv,
-    "synthetic"sv, "samples.safetensors"sv, "../x"sv};
+    "synthetic"sv, "samples.safetensors"sv, "../x"sv,
+    // Of exported programs.
+    "as_int"sv, "as_ints"sv, "as_tensor"sv, "as_tensors"sv, "as_none"sv, "as_float"sv, "as_graph"sv,
+    "as_sym_int"sv, "as_name"sv, "as_expr"sv, "as_string"sv, "as_bool"sv, "as_scalar_type"sv,
+    "name"sv, "self"sv, "other"sv, "p_layers_0_weight"sv, "s0"sv, "2*s0 + 1"sv, "FloorDiv(s0, 2)"sv,
+    "torch.ops.aten.add.Tensor"sv, "torch.ops.aten.mul.Scalar"sv, "torch.ops.aten.view.default"sv,
+    "torch.ops.aten.as_strided.default"sv, "torch.ops.aten.index.Tensor"sv,
+    "torch.ops.aten.embedding.default"sv, "torch.ops.aten.sym_size.int"sv,
+    "torch.ops.aten._assert_scalar.default"sv, "torch.ops.higher_order.cond"sv,
+    "torch.ops.higher_order.while_loop"sv, "torch.ops.higher_order.with_effects"sv,
+    "_operator.floordiv"sv, "torch.sym_max"sv, "weight_0"sv, "parameter"sv, "buffer"sv,
+    "user_input"sv, "constant_input"sv, "buffer_mutation"sv, "builtins.dict"sv, "builtins.tuple"sv,
+    "collections.namedtuple"sv};
 
 void collect(Json& node, std::vector<Json*>& all) {
   all.push_back(&node);
