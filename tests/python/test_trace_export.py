@@ -405,7 +405,11 @@ def operator_without_fake():
     library._destroy()
 
 
-@pytest.mark.parametrize(("subject", "code", "hint"), REFUSED, ids=lambda each: str(each)[:24])
+def name_of(each):
+    return each if isinstance(each, str) else getattr(each, "__name__", type(each).__name__)
+
+
+@pytest.mark.parametrize(("subject", "code", "hint"), REFUSED, ids=name_of)
 def test_refused_at_its_line(subject, code, hint):
     with pytest.raises(TraceError) as caught:
         exported(subject, torch.rand(4) + 1)
