@@ -162,12 +162,13 @@ def add_sample(carried: Carried, method: Method, source: Source, keep_examples: 
     call, origin = method.call, method.origin
     if origin == "example" and not keep_examples:
         call, origin = _like(method, source), "synthetic"
-    result = source.result(call) if call is not None else None
-    if call is None or result is None:
+    if call is None:
         return
-    sample, tensors = sample_json("forward", call.inputs, result, "0", origin)
-    carried.manifest["samples"] = [sample]
-    carried.samples |= tensors
+    result, is_stable = source.first_result(call)
+    if is_stable:
+        sample, tensors = sample_json("forward", call.inputs, result, "0", origin)
+        carried.manifest["samples"] = [sample]
+        carried.samples |= tensors
 
 
 def _like(method: Method, source: Source) -> Call | None:
