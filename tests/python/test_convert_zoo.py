@@ -31,7 +31,15 @@ UNSAYABLE = {
     "integer_keys": "keys of several types",
 }
 
-VARIANTS = [pytest.param(variant, id=variant.name) for variant in variants()]
+# An empty tuple among the results is written as a class that LibTorch does not read again.
+UNREADABLE = {"nested_output"}
+
+
+def marks(name: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.xfail(raises=torchship.EngineError)] if name in UNREADABLE else []
+
+
+VARIANTS = [pytest.param(each, id=each.name, marks=marks(each.name)) for each in variants()]
 
 
 def test_reasons_are_of_the_zoo():

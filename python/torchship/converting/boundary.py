@@ -18,6 +18,7 @@ from torchship.archives.calls import Dynamic, Method
 from torchship.archives.signature import computed_kinds
 from torchship.compiling.bridge import Exported, Range
 from torchship.compiling.bridge.exporting import quiet
+from torchship.compiling.bridge.operators import onednn
 from torchship.compiling.bridge.sizes import Sizes
 from torchship.errors import EngineError
 from torchship.exporting.calls import plain
@@ -26,6 +27,14 @@ from torchship.tracing.replay import one_line
 from torchship.tracing.structure import Structure, flatten
 
 _KIND = inspect.Parameter.POSITIONAL_OR_KEYWORD
+
+
+class _Interpreter(torch.fx.Interpreter):
+    """Runs a flat program while it is exported."""
+
+    def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
+        with onednn(target is torch.ops.aten.lstm.input):
+            return super().call_function(target, args, kwargs)
 
 
 def with_boundary(made: Exported, method: Method, dynamic: Dynamic) -> ExportedProgram:
@@ -37,7 +46,10 @@ def with_boundary(made: Exported, method: Method, dynamic: Dynamic) -> ExportedP
         name: dynamic_shapes(structure, spec)
         for name, structure in zip(_names(method), method.call.structures, strict=True)
     }
-    inputs = [plain(each) for each in method.call.inputs]
+    # Each its own memory: a tensor that is given twice would be one input.
+    kept = torch.contiguous_format
+    own = [each.detach().clone(memory_format=kept) for each in method.call.tensors]
+    inputs = [plain(each) for each in method.call.around(own)]
     first: Exception | None = None
     for oblivious in (True, False):
         try:
@@ -82,7 +94,7 @@ def _module(made: Exported, method: Method) -> torch.nn.Module:
 
     def forward(*args: Any) -> Any:
         tensors, _ = flatten(list(args), method.name)
-        results = torch.fx.Interpreter(module, graph=flat.graph).run(*tensors)
+        results = _Interpreter(module, graph=flat.graph).run(*tensors)
         return plain(_rebuilt(made.structure, results))
 
     parameters = [inspect.Parameter(name, _KIND) for name in _names(method)]
