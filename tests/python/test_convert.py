@@ -18,6 +18,7 @@ from convert_support import (
 from exported.checking import require_same
 from torch import nn
 from torchship._archive import read_manifest
+from torchship.converting import probes
 
 FILES = Path(__file__).parent / "exported_files"
 
@@ -129,6 +130,19 @@ def test_manifest_of_a_program_goes_along(tmp_path):
     assert not any(name.startswith("data/torchship") for name in records(target))
     assert f"sample {len(before['samples']) - 1}" in done.checked
     check_whole(target)
+
+
+def test_sizes_that_follow_from_others_are_tried(tmp_path):
+    """Of 2 * s77 and s77 + 1 rows."""
+    done = torchship.convert(FILES / "torch-2.12" / "sizes.pt2", tmp_path / "model.pt")
+    assert {"s77=4", "s77=1"} <= set(done.checked)
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("2*n + 1", 7), ("n // 2", 1), ("m", None), ("p.u_1", None), ("f(n)", None)]
+)
+def test_names_of_sizes_are_formulas_at_most(name, size):
+    assert probes.computed_size(name, {"n": 3}) == size
 
 
 @pytest.mark.parametrize("release", ["2.6", "2.7", "2.8", "2.10", "2.12"])

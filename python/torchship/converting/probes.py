@@ -1,10 +1,10 @@
 """Calls that a source and what is made of it are to be compared on."""
 
-import contextlib
+import ast
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import sympy
 import torch
 from torch import Tensor
 
@@ -68,20 +68,38 @@ def _around(call: Call, tensors: Sequence[Tensor]) -> Call:
 
 def _is_expression(name: str, sizes: Mapping[str, int]) -> bool:
     """Whether a size is named by what it is computed of: a program says "2*s77"."""
-    return not name.isidentifier() and _computed(name, sizes) is not None
+    return not name.isidentifier() and computed_size(name, sizes) is not None
 
 
 def with_related(sizes: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
     """The sizes, with those that others determine as these want them."""
     plain = {name: size for name, size in sizes.items() if name.isidentifier()}
-    made = {name: _computed(name, plain) for name in now if name not in plain}
+    made = {name: computed_size(name, plain) for name in now if name not in plain}
     return {**sizes, **{name: size for name, size in made.items() if size is not None}}
 
 
-def _computed(name: str, sizes: Mapping[str, int]) -> int | None:
-    # A program names sizes by formulas that PyTorch wrote; anybody else may name them as they like.
-    with contextlib.suppress(Exception):
-        formula = sympy.sympify(name)
-        known = {symbol: sizes[str(symbol)] for symbol in formula.free_symbols}
-        return int(formula.subs(known)) if known else None
-    return None
+def computed_size(name: str, sizes: Mapping[str, int]) -> int | None:
+    """What a formula of sizes gives, as programs name sizes by them; None for other names."""
+    try:
+        return _value(ast.parse(name, mode="eval").body, sizes)
+    except (SyntaxError, ValueError, KeyError, ZeroDivisionError, RecursionError):
+        return None
+
+
+_OPERATORS: dict[type, Callable[[int, int], int]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.FloorDiv: operator.floordiv,
+}
+
+
+def _value(node: ast.expr, sizes: Mapping[str, int]) -> int:
+    """Nothing is evaluated but whole numbers: the text is the file's."""
+    if isinstance(node, ast.Name):
+        return sizes[node.id]
+    if isinstance(node, ast.Constant) and isinstance(node.value, int):
+        return node.value
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+        return _OPERATORS[type(node.op)](_value(node.left, sizes), _value(node.right, sizes))
+    raise ValueError("no formula of sizes")
