@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from torchship._trace import trace
     from torchship.bundling import Bundle, bundle
     from torchship.compiling.compile import Compiled, compile
+    from torchship.converting.convert import Converted, convert
     from torchship.exporting.traced import TracedProgram
     from torchship.tracing.dimensions import Dim
     from torchship.tracing.findings import Finding, Report, TraceError
@@ -38,6 +39,7 @@ __all__ = [
     "Bundle",
     "CheckReport",
     "Compiled",
+    "Converted",
     "DeviceError",
     "Dim",
     "EngineError",
@@ -58,6 +60,7 @@ __all__ = [
     "bundle",
     "check",
     "compile",
+    "convert",
     "info",
     "lint",
     "load",
@@ -70,6 +73,7 @@ require_matching_torch(installed_torch(), TORCH_VERSION)
 _HOMES = {
     "Bundle": "torchship.bundling",
     "Compiled": "torchship.compiling.compile",
+    "Converted": "torchship.converting.convert",
     "Dim": "torchship.tracing.dimensions",
     "Finding": "torchship.tracing.findings",
     "Report": "torchship.tracing.findings",
@@ -79,6 +83,7 @@ _HOMES = {
     "bundle": "torchship.bundling",
     "check": "torchship._load",
     "compile": "torchship.compiling.compile",
+    "convert": "torchship.converting.convert",
     "lint": "torchship._load",
     "load": "torchship._load",
     "save": "torchship._save",

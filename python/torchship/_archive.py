@@ -9,6 +9,7 @@ import struct
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,6 +28,7 @@ SAMPLES = PREFIX + "samples.safetensors"
 INTERMEDIATES = PREFIX + "intermediates.safetensors"
 # torch.export.load reads everything under extra/ as text, and fails where it is none.
 PROGRAM_SAMPLES = "data/torchship/samples.safetensors"
+PROGRAM_ENGINES = "data/torchship/engines/"
 
 _ALIGNMENT = 64
 _CHUNK = 1 << 20
@@ -34,14 +36,30 @@ _CHUNK = 1 << 20
 _LEFT_OUT = ("traced_inputs.pkl", "traced_inputs/")
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where a format has torchship's binary records."""
+
+    samples: str
+    engines: str  # the beginning of their names
+
+
+PLACES = {
+    "torchscript": Places(SAMPLES, ENGINES),
+    "exported program": Places(PROGRAM_SAMPLES, PROGRAM_ENGINES),
+}
+"""By ModelInfo.format."""
+
+
 def write_archive(
     write: Callable[[BinaryIO], None],
     path: str | os.PathLike[str],
     manifest: Mapping[str, Any],
     tensors: Mapping[str, Mapping[str, Tensor]],
+    files: Mapping[str, Path] | None = None,
 ) -> None:
-    """Write what `write` writes as torch does to `path`, with a manifest, and with `tensors` by the
-    record they go to.
+    """Write what `write` writes as torch does to `path`, with a manifest, and with `tensors` and
+    `files` by the record they go to.
 
     The manifest's format, producer and digests are filled in here. Whole or not at all.
     """
@@ -52,13 +70,13 @@ def write_archive(
         write(plain)
         plain.seek(0)
         with zipfile.ZipFile(plain) as source:
-            _copy(source, file, manifest, tensors)
+            _copy(source, file, manifest, tensors, files or {})
 
 
 def read_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The manifest of an archive, as it stands there; empty where there is none."""
     with zipfile.ZipFile(path) as source:
-        name = _folder(source) + MANIFEST
+        name = folder_of(source) + MANIFEST
         return json.loads(source.read(name)) if name in source.namelist() else {}
 
 
@@ -76,16 +94,14 @@ def write_with_engines(
     target = Path(os.path.realpath(path))
     check_target(target)
     with zipfile.ZipFile(archive) as source, replacing(target) as out:
-        folder = _folder(source)
+        folder = folder_of(source)
         writer = _Writer(out, folder)
         for info in source.infolist():
             name = info.filename.removeprefix(folder)
-            if name != MANIFEST and name not in files and not name.startswith(ENGINES):
+            if name != MANIFEST and name not in files and not _is_engine(name):
                 with source.open(info) as record:
                     writer.add(name, record, info.file_size)
-        for name, file in files.items():
-            with open(file, "rb") as record:
-                writer.add(name, record, file.stat().st_size)
+        writer.add_files(files)
         writer.add_bytes(MANIFEST, _text(manifest, writer.digests))
         writer.finish()
 
@@ -94,15 +110,22 @@ def extract(archive: str | os.PathLike[str], name: str, folder: Path) -> Path:
     """A record of an archive as a file in `folder`."""
     with zipfile.ZipFile(archive) as source:
         target = folder / name.replace("/", "-")
-        with source.open(_folder(source) + name) as record, open(target, "wb") as file:
+        with source.open(folder_of(source) + name) as record, open(target, "wb") as file:
             for chunk in _chunks(record):
                 file.write(chunk)
     return target
 
 
-def _folder(source: zipfile.ZipFile) -> str:
-    """The one folder that all records are in."""
-    return source.namelist()[0].partition("/")[0] + "/"
+def _is_engine(record: str) -> bool:
+    return record.startswith(tuple(places.engines for places in PLACES.values()))
+
+
+def folder_of(source: zipfile.ZipFile) -> str:
+    """The one folder that all records are in, with a slash; PyTorch 2.6 and 2.7 wrote programs
+    without one."""
+    names = source.namelist()
+    folder = names[0].partition("/")[0] + "/"
+    return folder if all(name.startswith(folder) for name in names) else ""
 
 
 def _copy(
@@ -110,8 +133,9 @@ def _copy(
     file: BinaryIO,
     manifest: Mapping[str, Any],
     tensors: Mapping[str, Mapping[str, Tensor]],
+    files: Mapping[str, Path],
 ) -> None:
-    folder = _folder(source)
+    folder = folder_of(source)
     archive = _Writer(file, folder)
     for info in source.infolist():
         name = info.filename.removeprefix(folder)
@@ -121,6 +145,7 @@ def _copy(
     for name, content in tensors.items():
         if content:
             archive.add_bytes(name, to_safetensors(dict(content)))
+    archive.add_files(files)
     archive.add_bytes(MANIFEST, _text(manifest, archive.digests))
     archive.finish()
 
@@ -154,6 +179,11 @@ class _Writer:
 
     def add_bytes(self, name: str, content: bytes) -> None:
         self.add(name, io.BytesIO(content), len(content))
+
+    def add_files(self, files: Mapping[str, Path]) -> None:
+        for name, file in files.items():
+            with open(file, "rb") as record:
+                self.add(name, record, file.stat().st_size)
 
     def add(self, name: str, content: Any, size: int) -> None:
         # No clock is read: the same model gives the same bytes.

@@ -27,6 +27,12 @@ def lint(
 def load_operator_library(library: str | os.PathLike[str]) -> None:
     """Make the operators of a shared library known to this process, for good."""
 
+def to_torchscript(path: Archive, *, decrypt: Callable[[bytes], bytes] | None = None) -> bytes:
+    """An exported program as a TorchScript file: its weights and `forward`, and no manifest.
+
+    Raises EngineError where TorchScript cannot say what the program does.
+    """
+
 class TensorCount:
     """Size of a set of tensors."""
 

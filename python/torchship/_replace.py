@@ -19,13 +19,20 @@ def check_target(target: Path) -> None:
 @contextlib.contextmanager
 def replacing(target: Path) -> Iterator[BinaryIO]:
     """Open a temporary file that takes the place of `target` when the block succeeds."""
+    # open() and not tempfile, whose files are private to their owner.
+    with replacing_path(target) as temporary, open(temporary, "xb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def replacing_path(target: Path) -> Iterator[Path]:
+    """The path of a temporary file, to be written and synced inside of the block, that takes the
+    place of `target` when the block succeeds."""
     temporary = target.with_name(f".torchship-{secrets.token_hex(8)}.tmp")
     try:
-        # open() and not tempfile, whose files are private to their owner.
-        with open(temporary, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
         if target.exists():
             shutil.copymode(target, temporary)
         os.replace(temporary, target)

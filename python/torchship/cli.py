@@ -26,6 +26,10 @@ PATHS = {
 # Commands that need Python: what they do, and the module whose main() takes their arguments.
 COMMANDS = {
     "compile": ("Add compiled engines to an archive", "torchship.compiling.command"),
+    "convert": (
+        "Make a TorchScript archive of an exported program, or the other way round",
+        "torchship.converting.command",
+    ),
     "bundle": (
         "Make a folder that runs an archive on a bare machine",
         "torchship.bundling.command",

@@ -383,6 +383,45 @@ def test_an_archive_of_another_maker(tmp_path):
         assert torch.equal(model(*arguments), scale(*arguments))
 
 
+class Experts(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.yes, self.no = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
+
+    def forward(self, x):
+        return torch.cond(x.sum() > 0, self.yes, self.no, (x,))
+
+
+@pytest.mark.slow
+@needs_v3
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_an_exported_program(tmp_path, is_ours):
+    """It stays one that stock PyTorch opens: binary records are not under extra/."""
+    path, module, x = tmp_path / "experts.pt2", Experts().eval(), torch.randn(4, 3)
+    if is_ours:
+        torchship.trace(module, x, via="export").save(path)
+    else:
+        rows = ({0: torch.export.Dim.DYNAMIC},)
+        torch.export.save(torch.export.export(module, (x,), dynamic_shapes=rows), path)
+    done = torchship.compile(path, threads=1, trials=["plain"], keep_slower=True)
+    assert done.engines == ["forward-x86-64-v3-1t"]
+    with zipfile.ZipFile(path) as archive:
+        records = {name.partition("/")[2] for name in archive.namelist()}
+    own = {name for name in records if "torchship/" in name}
+    assert own == {
+        "extra/torchship/manifest.json",
+        "data/torchship/samples.safetensors",
+        "data/torchship/engines/forward-x86-64-v3-1t.pt2",
+    }
+    model, stock = torchship.load(path, threads=1), torch.export.load(path).module()
+    assert model.engine.name == "compiled" and model.check().passed
+    for given in (torch.ones(2, 3), -torch.ones(5, 3)):
+        assert torch.allclose(model(given), module(given), atol=1e-6)
+        assert torch.equal(stock(given), module(given))
+    again = torchship.compile(path, threads=1, trials=["plain"], keep_slower=True, replace=True)
+    assert again.engines == done.engines and len(read_manifest(path)["engines"]) == 1
+
+
 @pytest.mark.slow
 @needs_v3
 def test_all_trials_of_the_articles_network(tmp_path):

@@ -2,15 +2,11 @@
 
 import json
 import os
-import sys
-import time
 from collections.abc import Sequence
-from typing import Any
 
-import torchship
 from torchship._arguments import Parser
+from torchship.archives.options import add_call_options, dynamic_of, examples_of, progress
 from torchship.compiling.compile import Compiled, compile
-from torchship.compiling.examples import read_examples
 from torchship.compiling.settings import TRIALS
 from torchship.compiling.target import CHOICES
 
@@ -19,9 +15,9 @@ def main(arguments: Sequence[str]) -> int:
     parser = _parser()
     given = parser.parse_args(arguments)
     try:
-        dynamic = {} if given.fixed else _dynamic(given.dynamic)
+        dynamic = dynamic_of(given)
         sizes = [dict([_size(each)]) for each in given.size]
-        examples = _examples(given.archive, given.method, given.input)
+        examples = examples_of(given.archive, next(iter(given.method), None), given.input)
     except ValueError as error:
         parser.error(str(error))
     done = compile(
@@ -39,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
         keep_slower=given.keep_slower,
         replace=given.replace,
         operator_libraries=given.op_library,
-        progress=_progress(),
+        progress=progress(),
     )
     print(json.dumps(done.to_json(), indent=2) if given.json else _describe(done))
     return 0
@@ -54,13 +50,6 @@ def _parser() -> Parser:
     parser.add_argument("--threads", type=int, metavar="N", help="threads that a call will have")
     parser.add_argument("--device", default="cpu", metavar="DEVICE")
     parser.add_argument("--method", action="append", default=[], metavar="NAME")
-    parser.add_argument("--dynamic", action="append", default=[],
-                        metavar="INPUT:DIM=NAME[:MIN:MAX]",
-                        help="a size that varies, instead of those of the manifest")  # fmt: skip
-    parser.add_argument("-i", "--input", action="append", default=[], metavar="NAME=VALUE",
-                        help="an input of the method, for archives without samples: [[1,2]], "
-                        "@file.npy, @file.npz, @file.safetensors")  # fmt: skip
-    parser.add_argument("--fixed", action="store_true", help="no size varies")
     parser.add_argument("--size", action="append", default=[], metavar="NAME=N",
                         help="an engine for that size besides")  # fmt: skip
     parser.add_argument("--budget", type=float, default=300.0, metavar="SECONDS",
@@ -70,36 +59,8 @@ def _parser() -> Parser:
     parser.add_argument("--keep-slower", action="store_true",
                         help="keep the best engine even if the interpreter is faster")  # fmt: skip
     parser.add_argument("--replace", action="store_true", help="drop the archive's other engines")
-    parser.add_argument("--op-library", action="append", default=[], metavar="FILE",
-                        help="a shared library with operators that the model needs")  # fmt: skip
-    parser.add_argument("--json", action="store_true", help="print a JSON object")
+    add_call_options(parser)
     return parser
-
-
-def _dynamic(given: Sequence[str]) -> dict[str, Any] | None:
-    from torchship.tracing.dimensions import Dim
-
-    found: dict[str, dict[int, Dim]] = {}
-    for text in given:
-        place, _, dim = text.partition("=")
-        name, _, dimension = place.rpartition(":")
-        label, *limits = dim.split(":")
-        if not name or not label or len(limits) not in (0, 2):
-            raise ValueError(f"--dynamic is INPUT:DIM=NAME or INPUT:DIM=NAME:MIN:MAX, not {text!r}")
-        least, most = map(int, limits) if limits else (None, None)
-        found.setdefault(name, {})[int(dimension)] = Dim(label, least, most)
-    return found or None
-
-
-def _examples(archive: str, methods: Sequence[str], given: Sequence[str]) -> list[Any] | None:
-    if not given:
-        return None
-    info = torchship.info(archive)
-    name = methods[0] if methods else info.default_method
-    for method in info.methods:
-        if method.name == name:
-            return read_examples(method, given)
-    raise ValueError(f"{archive}: has no method {name!r}")
 
 
 def _size(text: str) -> tuple[str, int]:
@@ -107,16 +68,6 @@ def _size(text: str) -> tuple[str, int]:
     if not name or not size.isdigit():
         raise ValueError(f"--size is NAME=N, not {text!r}")
     return name, int(size)
-
-
-def _progress() -> Any:
-    """Lines on a terminal or in a log, with the time that has passed."""
-    started = time.monotonic()
-
-    def say(text: str) -> None:
-        print(f"{time.monotonic() - started:5.0f} s  {text}", file=sys.stderr, flush=True)
-
-    return say
 
 
 def _describe(done: Compiled) -> str:

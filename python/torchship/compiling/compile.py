@@ -11,8 +11,9 @@ import torch
 from safetensors.torch import save_file
 
 from torchship import _core
-from torchship._archive import SAMPLES, extract, write_with_engines
-from torchship.compiling.subject import Json, Subject
+from torchship._archive import extract, write_with_engines
+from torchship.archives.calls import Json
+from torchship.archives.subject import Subject
 from torchship.compiling.target import CHOICES, require_x86_64, this_level
 from torchship.compiling.trial import Engine
 from torchship.compiling.variant import variants_of
@@ -63,11 +64,12 @@ def compile(
     Each method is turned into an exported program and compiled by AOTInductor with several
     settings. What gives other results than the archive's own code and samples is dropped; of the
     rest the fastest is kept, if it is faster than the interpreter, with the record of all trials in
-    the manifest. The archive stays one that ``torch.jit.load`` opens, and it runs on machines that
-    fit none of its engines. A compiler (g++) is needed here, and never where the archive is loaded.
+    the manifest. The archive stays one that ``torch.jit.load`` or ``torch.export.load`` opens, and
+    it runs on machines that fit none of its engines. A compiler (g++) is needed here, and never
+    where the archive is loaded.
 
     Args:
-        archive: a TorchScript archive, ours or not.
+        archive: a TorchScript archive or an exported program, ours or not.
         output: where to write; by default the archive itself is replaced. Whole or not at all.
         isa: what to compile for: "x86-64-v2", "x86-64-v3", "x86-64-v4", or "native" for this CPU
             alone; by default the highest level that this CPU has. Levels that cannot run here get
@@ -131,12 +133,11 @@ def compile(
 def _method_names(
     subject: Subject, methods: Sequence[str], examples: Sequence[Any] | None
 ) -> list[str]:
-    known = [each.name for each in subject.info.methods]
     for name in methods:
-        if name not in known:
-            raise ValueError(f"{subject.path}: has no method {name!r}; there are {known}")
+        subject.method_info(name)
     if methods:
         return list(methods)
+    known = [each.name for each in subject.info.methods]
     sampled = [name for name in known if any(subject.samples_of(name))]
     if examples is not None or not sampled:
         sampled = [subject.info.default_method] if subject.info.default_method else known
@@ -165,7 +166,8 @@ def _write(
             if sample not in manifest["samples"]:  # of an earlier call, which made the same
                 manifest["samples"].append(sample)
             tensors |= own
-        added[SAMPLES] = work.folder / "samples.safetensors"
-        save_file(tensors, added[SAMPLES])
+        record = subject.places.samples
+        added[record] = work.folder / "samples.safetensors"
+        save_file(tensors, added[record])
     write_with_engines(subject.path, path, manifest, added)
     _core.info(path)  # What was written must be readable.

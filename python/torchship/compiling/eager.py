@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
+from torchship.archives.calls import Call, Dynamic, Json
 from torchship.compiling.bridge import Range
-from torchship.compiling.subject import Call, Dynamic, Json
 from torchship.tracing.structure import Structure, flatten
 
 

@@ -11,10 +11,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from torchship._archive import ENGINES, SAMPLES, write_with_engines
+from torchship._archive import write_with_engines
+from torchship.archives.calls import Call, Json, Method
+from torchship.archives.subject import Subject
 from torchship.cli import EXECUTABLE
 from torchship.compiling.settings import Settings
-from torchship.compiling.subject import Call, Json, Method, Subject
 from torchship.compiling.target import Target
 from torchship.errors import EngineError
 from torchship.tracing.manifest import sample_json
@@ -30,16 +31,21 @@ class Engine:
     method: Json  # as signature.method_spec has it
     copied: list[int]
     package: Path
+    records: str  # where the archive has engines
     checked: bool = False
     problem: str = ""  # why it cannot be kept
     seconds: float | None = None  # of a steady call, at the median
     ratio: float | None = None  # to the interpreter's, taken in turn
 
+    @property
+    def record(self) -> str:
+        return f"{self.records}{self.id}.pt2"
+
     def to_json(self, trials: Sequence["Engine"] = ()) -> Json:
         """As the manifest has it, with the trials it was chosen from."""
         return {
             "id": self.id,
-            "record": f"{ENGINES}{self.id}.pt2",
+            "record": self.record,
             "method": self.method,
             "target": self.target.describe(),
             "checked": self.checked,
@@ -71,7 +77,7 @@ class Trial:
     def run(self, engines: Sequence[Engine], threads: int, seconds: float) -> None:
         """Check every engine, and measure those that are right in turn with the interpreter."""
         runnable = [each for each in engines if each.target.runs_here() and not each.problem]
-        archive = self.folder / "trial.pt"
+        archive = self.folder / f"trial{self.subject.path.suffix}"
         if not runnable:
             return
         self._write(archive, runnable)
@@ -93,8 +99,9 @@ class Trial:
             "engines": [each.to_json() for each in engines],
         }
         manifest.pop("intermediates", None)  # they are of another sample's number
-        packages = {f"{ENGINES}{each.id}.pt2": each.package for each in engines}
-        write_with_engines(self.subject.path, archive, manifest, {**packages, SAMPLES: own})
+        packages = {each.record: each.package for each in engines}
+        files = {**packages, self.subject.places.samples: own}
+        write_with_engines(self.subject.path, archive, manifest, files)
 
     def _check(self, archive: Path, engine: Engine, threads: int) -> None:
         try:
@@ -152,4 +159,4 @@ def make_sample(
     """A call and what the archive's own code makes of it, as a sample."""
     with torch.no_grad():
         result = getattr(subject.module, method.name)(*call.inputs)
-    return sample_json(method.name, call.inputs, result, prefix)
+    return sample_json(method.name, call.inputs, result, prefix, method.origin)

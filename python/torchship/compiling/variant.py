@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from torchship.compiling.subject import Call, Dynamic, Method
+from torchship.archives.calls import Call, Dynamic, Method
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from torchship._archive import ENGINES
+from torchship.archives.calls import Call, Dynamic, Json, Method
+from torchship.archives.signature import computed_kinds, constant_results, method_spec, refs
+from torchship.archives.subject import Subject
 from torchship.compiling.bridge import Exported, Range, exported
 from torchship.compiling.eager import EagerExport, export_eager
 from torchship.compiling.inductor import compile_program
 from torchship.compiling.settings import Settings, trials_for
-from torchship.compiling.signature import constant_results, method_spec, refs
-from torchship.compiling.subject import Call, Dynamic, Json, Method, Subject
 from torchship.compiling.target import CHOICES, Target
 from torchship.compiling.trial import Engine, Trial, make_sample
 from torchship.compiling.variant import Variant
@@ -92,7 +92,7 @@ class Work:
         variant = source.variant
         for engine in engines:
             engine.id = self._id(variant, engine.target.isa)
-            self.packages[f"{ENGINES}{engine.id}.pt2"] = engine.package
+            self.packages[engine.record] = engine.package
         # An engine that could not run here proves itself where it is loaded, on its own sizes.
         if not variant.method.samples or not all(each.checked for each in engines):
             self.samples[variant.name] = make_sample(
@@ -121,6 +121,11 @@ class Work:
             results = made.program.module()(*call.tensors)
         if refs(made.output) != list(range(len(results))):
             raise EngineError(f"{variant.name}: its results are not in the order of its output")
+        for kind in computed_kinds(made.output):
+            raise EngineError(
+                f"{variant.method.name}: its result holds a {kind} that is computed: compiled code "
+                "gives tensors only"
+            )
         spec = method_spec(
             variant.method.name,
             variant.method.argument_names,
@@ -192,6 +197,7 @@ class Work:
             method=source.spec,
             copied=source.copied,
             package=self.folder / f"{name}.pt2",
+            records=self.subject.places.engines,
         )
         try:
             keeps_results = compile_program(

@@ -161,7 +161,7 @@ class _Exporter:
         args, named = given(arguments, arguments.rebuild(tensors))
         spec = sizes.spec()
         shapes = {
-            name: _shapes(structure, spec)
+            name: dynamic_shapes(structure, spec)
             for name, structure in zip(arguments.names, arguments.structures, strict=True)
         }
         with (
@@ -213,11 +213,11 @@ def _lines_of(called: Sequence[Called]) -> Iterator[None]:
         anchors -= own
 
 
-def _shapes(structure: Structure, spec: Sequence[Any]) -> Any:
+def dynamic_shapes(structure: Structure, spec: Sequence[Any]) -> Any:
     """What torch.export takes as dynamic_shapes of one argument."""
     if structure.kind == "tensor":
         return spec[structure.index]
-    items = [_shapes(item, spec) for item in structure.items]
+    items = [dynamic_shapes(item, spec) for item in structure.items]
     if structure.kind == "dict":
         return dict(zip(structure.keys, items, strict=True))
     if structure.kind in ("list", "tuple"):

@@ -1,5 +1,6 @@
 """A result beside the one that was expected."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,19 +26,24 @@ class Difference:
     largest: float = 0.0
 
 
-def compare(expected: Any, got: Any, name: str = "the result") -> Difference:
-    """The first leaf that differs, else the largest error of all leaves."""
+def compare(
+    expected: Any, got: Any, name: str = "the result", spec: Mapping[str, Any] | None = None
+) -> Difference:
+    """The first leaf that differs, else the largest error of all leaves.
+
+    `spec` is the value's in a manifest (docs/archive-format.md), where outputs have a tolerance.
+    """
     if isinstance(expected, Tensor) or isinstance(got, Tensor):
-        return _compare_tensors(expected, got, name)
+        return _compare_tensors(expected, got, name, (spec or {}).get("tolerance"))
     if isinstance(expected, dict):
         if not isinstance(got, dict) or list(expected) != list(got):
             return _other(expected, got, name)
-        pairs = [(expected[key], got[key], f"{name}[{key!r}]") for key in expected]
+        places = [(expected[key], got[key], f"{name}[{key!r}]") for key in expected]
     elif isinstance(expected, list | tuple):
         if not isinstance(got, list | tuple) or len(expected) != len(got):
             return _other(expected, got, name)
         items = zip(expected, got, strict=True)
-        pairs = [(a, b, f"{name}[{i}]") for i, (a, b) in enumerate(items)]
+        places = [(a, b, f"{name}[{i}]") for i, (a, b) in enumerate(items)]
     elif isinstance(expected, float) and isinstance(got, float):
         options = {"dtype": torch.float64}
         return _compare_tensors(
@@ -46,12 +52,19 @@ def compare(expected: Any, got: Any, name: str = "the result") -> Difference:
     else:
         return Difference("") if expected == got else _other(expected, got, name)
     largest = 0.0
-    for each in pairs:
-        difference = compare(*each)
+    for place, inner in zip(places, _members(spec, len(places)), strict=True):
+        difference = compare(*place, inner)
         largest = max(largest, difference.largest)
         if difference.problem:
             return Difference(difference.problem, largest)
     return Difference("", largest)
+
+
+def _members(spec: Mapping[str, Any] | None, count: int) -> Sequence[Any]:
+    """The specs of a container's members, where they are known."""
+    known = spec or {}
+    members = [*known.get("items", []), *(each for _, each in known.get("entries", []))]
+    return members if len(members) == count else [None] * count
 
 
 def _other(expected: Any, got: Any, name: str) -> Difference:
@@ -66,7 +79,9 @@ def _describe(value: Any) -> str:
     return repr(value)
 
 
-def _compare_tensors(expected: Any, got: Any, name: str) -> Difference:
+def _compare_tensors(
+    expected: Any, got: Any, name: str, tolerance: Mapping[str, float] | None = None
+) -> Difference:
     if not (isinstance(expected, Tensor) and isinstance(got, Tensor)):
         return _other(expected, got, name)
     if expected.dtype != got.dtype or expected.shape != got.shape:
@@ -77,11 +92,15 @@ def _compare_tensors(expected: Any, got: Any, name: str) -> Difference:
     if not a.is_floating_point() and not a.is_complex():
         wrong = int((a != b).sum())
         return Difference(f"{wrong} of {a.numel()} elements of {name} differ" if wrong else "")
-    return _compare_reals(a, b, name)
-
-
-def _compare_reals(a: Tensor, b: Tensor, name: str) -> Difference:
     absolute, relative = TOLERANCES.get(a.dtype, (1e-2, 1e-1))
+    if tolerance is not None:
+        absolute, relative = tolerance["absolute"], tolerance["relative"]
+    return _compare_reals(a, b, name, absolute, relative)
+
+
+def _compare_reals(
+    a: Tensor, b: Tensor, name: str, absolute: float, relative: float
+) -> Difference:
     wide = torch.complex128 if a.is_complex() else torch.float64
     a, b = a.to(wide), b.to(wide)
     same = (a == b) | (a.isnan() & b.isnan())

@@ -292,14 +292,14 @@ def _sample(
 
 
 def sample_json(
-    method: str, inputs: Sequence[Any], result: Any, prefix: str
+    method: str, inputs: Sequence[Any], result: Any, prefix: str, origin: str
 ) -> tuple[Json, dict[str, Tensor]]:
-    """A synthetic sample of any method, and the tensors that it refers to."""
+    """A sample of any method, and the tensors that it refers to."""
     tensors, structure = flatten(list(inputs), f"inputs of {method}")
     made, made_structure = flatten(result, f"the result of {method}")
     sample = {
         "method": method,
-        "origin": "synthetic",
+        "origin": origin,
         "inputs": [_value(each, f"{prefix}/in") for each in structure.items],
         "output": _value(made_structure, f"{prefix}/out"),
     }

@@ -41,7 +41,7 @@ Environment = dict[str, Any]
 
 _OUTSIDE = "outside"
 _KEEPS_STATE = (
-    "a method that keeps state from call to call runs in the interpreter; compile another method, "
+    "a method that keeps state from call to call is left to the interpreter: take another method, "
     "or give the state to the caller as an input and a result"
 )
 

@@ -63,7 +63,7 @@ def call(step: Step, values: list[Any], written: Written) -> Any:
     _tell_of_statistics(step, given, written)
     positional = [given[each.name] for each in arguments if not each.kwarg_only]
     named = {each.name: given[each.name] for each in arguments if each.kwarg_only}
-    with _onednn(step.kind == "aten::lstm"):
+    with onednn(step.kind == "aten::lstm"):
         return operator(*positional, **named)
 
 
@@ -76,7 +76,7 @@ def _tell_of_statistics(step: Step, given: dict[str, Any], written: Written) -> 
 
 
 @contextlib.contextmanager
-def _onednn(wanted: bool) -> Iterator[None]:
+def onednn(wanted: bool) -> Iterator[None]:
     """torch.export switches oneDNN off, without which an LSTM is unrolled over its time."""
     before = torch._C._get_mkldnn_enabled()
     torch._C._set_mkldnn_enabled(before or wanted)

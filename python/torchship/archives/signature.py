@@ -1,4 +1,5 @@
-"""What a compiled engine takes and gives, as the manifest says it (docs/archive-format.md)."""
+"""What a program that was made of a method takes and gives, as the manifest says it
+(docs/archive-format.md)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,9 +7,8 @@ from typing import Any
 from torch import Tensor
 from torch.export import ExportedProgram
 
+from torchship.archives.calls import Call, Dynamic, Json
 from torchship.compiling.bridge import Range
-from torchship.compiling.subject import Call, Dynamic, Json
-from torchship.errors import EngineError
 from torchship.tracing.structure import Structure
 
 
@@ -21,7 +21,7 @@ def method_spec(
     results: Sequence[Tensor],
     defaults: Mapping[str, Any],
 ) -> Json:
-    """The method as the engine computes it; `defaults` of its plain arguments, by name.
+    """The method as the program computes it; `defaults` of its plain arguments, by name.
 
     `output` is a value whose tensors' "ref" are positions in `results`, of the example call.
     """
@@ -35,7 +35,7 @@ def method_spec(
     return {
         "name": name,
         "inputs": inputs,
-        "output": _output(name, output, results),
+        "output": _output(output, results),
         "dimensions": [_dimension(each) for each in symbols.values()],
     }
 
@@ -67,31 +67,37 @@ def _input(structure: Structure, tensors: Sequence[Tensor], dynamic: Dynamic) ->
     return {"kind": structure.kind, "value": structure.value}
 
 
-def _output(name: str, value: Json, results: Sequence[Tensor]) -> Json:
+def _output(value: Json, results: Sequence[Tensor]) -> Json:
     kind = value["kind"]
     if kind == "tensor":
         tensor = results[value["ref"]]
         return {"kind": "tensor", "dtype": _dtype(tensor), "shape": [None] * tensor.dim()}
     if kind in ("list", "tuple"):
-        items = [_output(name, each, results) for each in value["items"]]
+        items = [_output(each, results) for each in value["items"]]
         names = {"names": value["names"]} if value.get("names") else {}
         return {"kind": kind, "items": items, **names}
     if kind == "dict":
-        entries = [[key, _output(name, each, results)] for key, each in value["entries"]]
+        entries = [[key, _output(each, results)] for key, each in value["entries"]]
         return {"kind": "dict", "entries": entries}
+    return {"kind": kind, "value": value["value"]} if "value" in value else {"kind": kind}
+
+
+def computed_kinds(value: Json) -> list[str]:
+    """The kinds of the numbers of a value that the program computes."""
     if "ref" in value:
-        raise EngineError(
-            f"{name}: its result holds a {kind} that is computed: compiled code gives tensors only"
-        )
-    return {"kind": kind} if kind == "none" else {"kind": kind, "value": value["value"]}
+        return [] if value["kind"] == "tensor" else [value["kind"]]
+    return [kind for part in _parts(value) for kind in computed_kinds(part)]
 
 
 def refs(value: Json) -> list[int]:
     """Positions of the tensors of a value, in the order of its leaves."""
     if "ref" in value:
         return [value["ref"]]
-    parts = value.get("items", []) + [each for _, each in value.get("entries", [])]
-    return [ref for part in parts for ref in refs(part)]
+    return [ref for part in _parts(value) for ref in refs(part)]
+
+
+def _parts(value: Json) -> list[Json]:
+    return value.get("items", []) + [each for _, each in value.get("entries", [])]
 
 
 def constant_results(program: ExportedProgram) -> list[int]:
