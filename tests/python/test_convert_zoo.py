@@ -30,15 +30,7 @@ UNSAYABLE = {
     "nested_input": "has values of several kinds, which Python cannot hand to TorchScript",
 }
 
-# An empty tuple among the results is written as a class that LibTorch does not read again.
-UNREADABLE = {"nested_output", "nested_output-decomposed"}
-
-
-def marks(name: str) -> list[pytest.MarkDecorator]:
-    return [pytest.mark.xfail(raises=torchship.EngineError)] if name in UNREADABLE else []
-
-
-VARIANTS = [pytest.param(each, id=each.name, marks=marks(each.name)) for each in variants()]
+VARIANTS = [pytest.param(each, id=each.name) for each in variants()]
 
 
 def test_reasons_are_of_the_zoo():

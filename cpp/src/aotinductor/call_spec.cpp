@@ -1,9 +1,9 @@
 #include "aotinductor/call_spec.h"
 
+#include <cctype>
 #include <charconv>
 #include <functional>
 #include <optional>
-#include <regex>
 
 #include <torchship/error.h>
 
@@ -58,12 +58,6 @@ void each_tensor(ValueSpec& spec, const std::function<void(ValueSpec&)>& action)
   for (ValueSpec& member : *spec.members) each_tensor(member, action);
 }
 
-std::int64_t number(const std::string& text) {
-  std::int64_t value = -1;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
-}
-
 std::optional<at::ScalarType> dtype_named(const std::string& name) {
   for (int i = 0; i < static_cast<int>(at::ScalarType::NumOptions); ++i) {
     const auto dtype = static_cast<at::ScalarType>(i);
@@ -72,38 +66,87 @@ std::optional<at::ScalarType> dtype_named(const std::string& name) {
   return std::nullopt;
 }
 
-/// Reads what the function that checks one input checks.
-void add_checks(const std::string& body, ValueSpec& spec, MethodInfo& method) {
-  static const std::regex kDtype("aoti_torch_dtype_(\\w+)\\(\\)");
-  static const std::regex kFixed("if \\((\\d+)L? != \\w+_size\\[(\\d+)\\]\\)");
-  static const std::regex kLeast("_size\\[(\\d+)\\] < (\\d+)");
-  static const std::regex kMost("_size\\[(\\d+)\\] > (\\d+)");
-  static const std::regex kAny("_size\\[(\\d+)\\]");
-  std::smatch match;
-  if (std::regex_search(body, match, kDtype)) spec.dtype = dtype_named(match[1]);
-  if (!spec.dtype) return;
-  const auto each = [&](const std::regex& pattern, const auto& action) {
-    for (std::sregex_iterator at(body.begin(), body.end(), pattern), end; at != end; ++at) action(*at);
-  };
-  std::int64_t dimensions = 0;
-  each(kAny, [&](const auto& m) { dimensions = std::max(dimensions, number(m[1]) + 1); });
+bool is_word(char letter) {
+  return std::isalnum(static_cast<unsigned char>(letter)) != 0 || letter == '_';
+}
+
+/// The number that a text begins with; nothing where it begins with none.
+std::optional<std::int64_t> leading_number(std::string_view text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && value >= 0 ? std::optional(value) : std::nullopt;
+}
+
+/// The number in "if (3L != name", where "name" is at the end of a text.
+std::optional<std::int64_t> compared_number(std::string_view text) {
+  while (!text.empty() && is_word(text.back())) text.remove_suffix(1);
+  constexpr std::string_view kIf = "if (", kUnequal = " != ";
+  if (!text.ends_with(kUnequal)) return std::nullopt;
+  const std::size_t start = text.rfind(kIf);
+  return start == std::string_view::npos ? std::nullopt
+                                         : leading_number(text.substr(start + kIf.size()));
+}
+
+std::optional<at::ScalarType> checked_dtype(std::string_view body) {
+  constexpr std::string_view kDtype = "aoti_torch_dtype_";
+  const std::size_t start = body.find(kDtype);
+  if (start == std::string_view::npos) return std::nullopt;
+  const std::string_view rest = body.substr(start + kDtype.size());
+  return dtype_named(std::string(rest.substr(0, rest.find("()"))));
+}
+
+/// What is checked of the sizes of one input.
+struct CheckedSizes {
+  std::vector<DimensionRange> ranges;
+  std::vector<Dimension> shape;
+};
+
+/// Reads "if (3L != name_size[1])", "name_size[0] < 2" and "name_size[0] > 64".
+std::optional<CheckedSizes> checked_sizes(std::string_view body) {
+  constexpr std::string_view kSize = "_size[";
   constexpr std::int64_t kMostDimensions = 64;
-  if (dimensions > kMostDimensions) return;
-  std::vector<DimensionRange> ranges(static_cast<std::size_t>(dimensions));
-  std::vector<Dimension> shape(ranges.size());
-  const auto index = [](const std::string& text) { return static_cast<std::size_t>(number(text)); };
-  each(kFixed, [&](const auto& m) { shape[index(m[2])].size = number(m[1]); });
-  each(kLeast, [&](const auto& m) { ranges[index(m[1])].min = number(m[2]); });
-  each(kMost, [&](const auto& m) { ranges[index(m[1])].max = number(m[2]); });
-  for (std::size_t i = 0; i < shape.size(); ++i) {
-    if (shape[i].size >= 0) continue;
-    shape[i].symbol = static_cast<int>(method.dimensions.size());
-    ranges[i].name = "s" + std::to_string(method.dimensions.size());
-    // The compiler reasons with sizes of at least 2, and computes smaller ones all the same.
-    if (ranges[i].min == 2) ranges[i].min = 1;
-    method.dimensions.push_back(ranges[i]);
+  CheckedSizes sizes;
+  for (std::size_t at = body.find(kSize); at != std::string_view::npos;
+       at = body.find(kSize, at + 1)) {
+    const std::string_view rest = body.substr(at + kSize.size());
+    const std::optional<std::int64_t> index = leading_number(rest);
+    const std::size_t end = rest.find(']');
+    if (!index || end == std::string_view::npos) continue;
+    if (*index >= kMostDimensions) return std::nullopt;
+    const auto i = static_cast<std::size_t>(*index);
+    if (sizes.ranges.size() <= i) {
+      sizes.ranges.resize(i + 1);
+      sizes.shape.resize(i + 1);
+    }
+    const std::string_view after = rest.substr(end + 1);
+    const auto limit = [&](std::string_view comparison) {
+      return after.starts_with(comparison) ? leading_number(after.substr(comparison.size()))
+                                           : std::nullopt;
+    };
+    if (const auto least = limit(" < ")) sizes.ranges[i].min = *least;
+    if (const auto most = limit(" > ")) sizes.ranges[i].max = *most;
+    const auto fixed = compared_number(body.substr(0, at));
+    if (fixed && after.starts_with(")")) sizes.shape[i].size = *fixed;
   }
-  spec.shape = std::move(shape);
+  return sizes;
+}
+
+/// Reads what the function that checks one input checks.
+void add_checks(std::string_view body, ValueSpec& spec, MethodInfo& method) {
+  spec.dtype = checked_dtype(body);
+  if (!spec.dtype) return;
+  std::optional<CheckedSizes> sizes = checked_sizes(body);
+  if (!sizes) return;
+  for (std::size_t i = 0; i < sizes->shape.size(); ++i) {
+    if (sizes->shape[i].size >= 0) continue;
+    DimensionRange& range = sizes->ranges[i];
+    sizes->shape[i].symbol = static_cast<int>(method.dimensions.size());
+    range.name = "s" + std::to_string(method.dimensions.size());
+    // The compiler reasons with sizes of at least 2, and computes smaller ones all the same.
+    if (range.min == 2) range.min = 1;
+    method.dimensions.push_back(range);
+  }
+  spec.shape = std::move(sizes->shape);
 }
 
 }  // namespace
@@ -135,7 +178,7 @@ void add_checked_sizes(std::string_view source, MethodInfo& method) {
       const std::size_t at = source.find(start);
       if (at == std::string_view::npos) return;
       const std::size_t end = source.find("\n}\n", at);
-      add_checks(std::string(source.substr(at, end - at)), spec, method);
+      add_checks(source.substr(at, end - at), spec, method);
     });
   }
 }

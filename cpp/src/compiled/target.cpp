@@ -68,6 +68,7 @@ std::string threads_misfit(const EngineInfo& engine, const LoadOptions& options)
   const int asked = options.threads > 0 ? options.threads : at::get_num_threads();
   // Code for several threads takes as many as it is given.
   if (wanted(engine, "threads") != "1" || engine.ratio.value_or(0) * asked <= 1) return {};
+  if (asked == 1) return "it was slower than the interpreter where it was compiled";
   return "it was made for 1 thread, and the model has " + std::to_string(asked);
 }
 

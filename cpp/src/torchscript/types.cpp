@@ -46,7 +46,7 @@ c10::TypePtr tuple_type(const ValueSpec& spec) {
     types.push_back(type_of(item));
     if (!item.name.empty()) names.push_back(item.name);
   }
-  if (spec.type.empty() || names.size() != types.size()) return c10::TupleType::create(types);
+  if (types.empty() || spec.type.empty() || names.size() != types.size()) return c10::TupleType::create(types);
   return c10::TupleType::createNamed("__torch__." + spec.type, names, types);
 }
 
