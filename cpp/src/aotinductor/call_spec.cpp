@@ -141,7 +141,9 @@ void add_checks(std::string_view body, ValueSpec& spec, MethodInfo& method) {
     if (sizes->shape[i].size >= 0) continue;
     DimensionRange& range = sizes->ranges[i];
     sizes->shape[i].symbol = static_cast<int>(method.dimensions.size());
-    range.name = "s" + std::to_string(method.dimensions.size());
+    std::string name = std::to_string(method.dimensions.size());
+    name.insert(name.begin(), 's');
+    range.name = std::move(name);
     // The compiler reasons with sizes of at least 2, and computes smaller ones all the same.
     if (range.min == 2) range.min = 1;
     method.dimensions.push_back(range);
