@@ -7,6 +7,7 @@
 
 #include "exported/boundary.h"
 #include "exported/enumerations.h"
+#include "exported/guards.h"
 #include "exported/lowering/lowering.h"
 #include "exported/parse_program.h"
 #include "exported/size_expression.h"
@@ -50,6 +51,30 @@ TEST(SizeExpression, RefusesDepthWithoutHarm) {
   std::string calls;
   for (int i = 0; i < 100'000; ++i) calls += "Add(";
   EXPECT_FALSE(parse_size(calls).linear);
+}
+
+TEST(Guards, AreReadAsPythonReadsThem) {
+  const auto guard = parse_guard("((-1) + 4*L['t'].size()[1]) // 2 != 0 and not L['n'] < 3");
+  ASSERT_TRUE(guard);
+  EXPECT_EQ(guard->operation, "and");
+  const GuardExpression& unequal = guard->operands[0];
+  EXPECT_EQ(unequal.operation, "!=");
+  EXPECT_EQ(unequal.operands[0].operation, "//");
+  const GuardExpression& size = unequal.operands[0].operands[0].operands[1].operands[1];
+  EXPECT_EQ(size.kind, GuardExpression::Kind::size);
+  EXPECT_EQ(size.path, "L['t']");
+  EXPECT_EQ(size.number, 1);
+  EXPECT_EQ(guard->operands[1].operation, "not");
+  EXPECT_EQ(guard->operands[1].operands[0].operands[0].path, "L['n']");
+}
+
+TEST(Guards, OfOtherFormsAreNone) {
+  for (const char* text : {"", "L['x'].stride()[0] == 1", "foo(1) == 2", "1 ==", "L['x", "min(1)",
+                           "L['x'].size()[a] == 1", "99999999999999999999 == 1"}) {
+    EXPECT_FALSE(parse_guard(text)) << text;
+  }
+  EXPECT_FALSE(parse_guard(std::string(100'000, '(')));
+  EXPECT_FALSE(parse_guard(std::string(100'000, '-')));
 }
 
 TEST(OperatorTarget, IsTakenApart) {

@@ -153,6 +153,27 @@ def test_sizes_that_follow_from_others(saved):
         model(torch.ones(5), torch.ones(12))
 
 
+class ByRows(nn.Module):
+    def forward(self, x):
+        if x.shape[0] * 2 > 7:
+            return x + 1
+        return x - 1
+
+
+def test_branches_on_sizes_hold_for_their_sizes_alone(saved):
+    """The program has one branch, and torch's own module refuses sizes of the other one."""
+    path = saved(ByRows(), torch.ones(5), dynamic_shapes={"x": {0: torch.export.Dim.DYNAMIC}})
+    model, module = torchship.load(path), torch.export.load(path).module()
+    for rows in range(1, 9):
+        try:
+            expected = module(torch.ones(rows))
+        except (AssertionError, RuntimeError):
+            with pytest.raises(torchship.Error, match="exported for other sizes|expected float32"):
+                model(torch.ones(rows))
+        else:
+            assert torch.equal(model(torch.ones(rows)), expected)
+
+
 class Item(nn.Module):
     def forward(self, x, n):
         size = n.item()

@@ -71,6 +71,35 @@ def test_executable_runs_with_the_library_only(archives):
     assert "[4, 7]" in printed
 
 
+MAKE_PROGRAM = """
+import sys
+import torch
+
+torch.ops.load_library(sys.argv[1])
+torch.library.register_fake("torchship_test::scale", lambda x, factor: torch.empty_like(x))
+
+
+class Scaled(torch.nn.Module):
+    def forward(self, x):
+        return torch.ops.torchship_test.scale(x, 3.0) + 1
+
+
+program = torch.export.export(Scaled(), (torch.ones(2),))
+torch.export.save(program, sys.argv[2])
+"""
+
+
+def test_exported_programs_call_the_library(tmp_path):
+    path = tmp_path / "scaled.pt2"
+    command = [sys.executable, "-W", "ignore", "-c", MAKE_PROGRAM, LIBRARY, path]
+    subprocess.run(command, check=True, timeout=120)
+    check_failure(cli("run", path, "-i", "x=1,2"), 1, "torchship_test::scale")
+    assert "[4, 7]" in cli_ok("run", path, "-i", "x=1,2", "--op-library", LIBRARY)
+    assert "missing-operator" in cli("lint", path, "--deny", "error").stdout
+    strict = ("--policy", "strict", "--op-library", LIBRARY)
+    assert "[4, 7]" in cli_ok("run", path, "-i", "x=1,2", *strict)
+
+
 def test_executable_lints_with_the_library(archives):
     for archive, name in zip(archives, NAMES, strict=True):
         alone = cli("lint", archive, "--deny", "error")

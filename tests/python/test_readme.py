@@ -61,12 +61,18 @@ def test_python_blocks(tmp_path, monkeypatch):
         for block in blocks("python"):
             exec(compile(block, "README.md", "exec"), {})
     assert printed.getvalue() == "".join(blocks("")[1:])
-    assert len(blocks("python")) == 3
+    assert len(blocks("python")) == 4
 
 
 def test_numbers_of_the_hazard_suite():
     faulty, sound = re.search(r"the (\d+) faulty and (\d+) sound models", README).groups()
     assert (int(faulty), int(sound)) == (len(CASES), len(CLEAN))
+
+
+def test_numbers_of_the_exported_models():
+    models, programs = re.search(r"Of (\d+) models .* all (\d+) programs", README, re.DOTALL).groups()
+    table = (ROOT / "docs" / "exported-models.md").read_text()
+    assert f"| all | {models} | {programs} | {programs} |" in table
 
 
 def test_consumer_is_the_readmes():

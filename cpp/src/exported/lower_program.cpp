@@ -12,6 +12,7 @@
 #include <torchship/error.h>
 
 #include "archive/text.h"
+#include "exported/lowering/guard_nodes.h"
 #include "exported/lowering/lowering.h"
 #include "exported/weight_modules.h"
 #include "torchscript/convert.h"
@@ -42,6 +43,7 @@ class ProgramLowering {
     jit::Value* const self = graph_->addInput("self")->setType(modules_.root().type());
     name_weights(self);
     name_inputs();
+    lower_guards(program_.guards, guarded_, boundary_.method.dimensions, lowering_);
     lowering_.lower_nodes(program_.graph, names_);
     write_back();
     graph_->registerOutput(result());
@@ -105,9 +107,12 @@ class ProgramLowering {
       const ValueSpec& spec = boundary_.method.inputs[i];
       jit::Value* const value = graph_->addInput()->setType(type_of(spec));
       if (is_debug_name(spec.name)) value->setDebugName(spec.name);
-      take_apart(spec, value, [&](jit::Value* leaf) {
+      take_apart(spec, value, "L['" + spec.name + "']", [&](jit::Value* leaf, const std::string& path) {
         const ExportedInputSpec& input = *leaves.at(next++);
-        if (input.kind == InputKind::user_input) names_[input.name] = leaf;
+        if (input.kind != InputKind::user_input) return;
+        names_[input.name] = leaf;
+        const auto tensor = program_.graph.tensors.find(input.name);
+        guarded_[path] = {leaf, tensor == program_.graph.tensors.end() ? nullptr : &tensor->second};
       });
     }
   }
@@ -120,9 +125,11 @@ class ProgramLowering {
            });
   }
 
+  /// `path` is where guards say that the value is.
   template <typename Leaf>
-  void take_apart(const ValueSpec& spec, jit::Value* value, const Leaf& leaf) {
-    if (!spec.members) return leaf(value);
+  void take_apart(const ValueSpec& spec, jit::Value* value, const std::string& path,
+                  const Leaf& leaf) {
+    if (!spec.members) return leaf(value, path);
     const std::vector<ValueSpec>& members = *spec.members;
     if (members.empty()) return;
     std::vector<jit::Value*> parts;
@@ -140,8 +147,16 @@ class ProgramLowering {
       }
     }
     for (std::size_t i = 0; i < members.size(); ++i) {
-      take_apart(members[i], narrowed(parts[i], type_of(members[i])), leaf);
+      take_apart(members[i], narrowed(parts[i], type_of(members[i])),
+                 path + step_to(spec, members[i].name, i), leaf);
     }
+  }
+
+  static std::string step_to(const ValueSpec& container, const std::string& name, std::size_t i) {
+    if (container.kind != Kind::dict) {
+      return name.empty() ? "[" + std::to_string(i) + "]" : "." + name;
+    }
+    return container.items.at(0).kind == Kind::string ? "['" + name + "']" : "[" + name + "]";
   }
 
   /// Keys as they are in the dict: specs have them as text.
@@ -255,6 +270,7 @@ class ProgramLowering {
   std::shared_ptr<jit::Graph> graph_;
   Lowering lowering_;
   LoweredNames names_;
+  GuardedInputs guarded_;
   std::map<std::string, jit::Value*> by_target_;  ///< Weights.
 };
 

@@ -177,6 +177,9 @@ ExportedProgram parse_program(std::string_view text, const std::string& place) {
   if (const Json* fields = access.find(module, "treespec_namedtuple_fields")) {
     parse_tuple_fields(access, *fields, program);
   }
+  if (const Json* guards = access.find(json, "guards_code")) {
+    for (const Json& guard : access.array(*guards)) program.guards.push_back(access.string(guard));
+  }
   note_classes(program.graph, program.module_classes);
   return program;
 }

@@ -127,6 +127,7 @@ struct ExportedProgram {
   std::vector<ExportedInputSpec> inputs;    ///< One for each input of the graph.
   std::vector<ExportedOutputSpec> outputs;  ///< One for each output.
   std::map<std::string, ExportedRange> ranges;
+  std::vector<std::string> guards;  ///< Conditions on the inputs, in Python.
   std::string in_tree;   ///< torch.utils._pytree's of (arguments, arguments by name), as JSON.
   std::string out_tree;
   std::vector<std::string> argument_names;  ///< Of the call; may be empty.

@@ -79,6 +79,11 @@ ProgramArchive::ProgramArchive(std::shared_ptr<const File> file) : zip_(std::mov
     program_ = whole.substr(start);
     model_ = program_.substr(kModels.size(), program_.size() - kModels.size() - 5);
   }
+  for (const ZipEntry& entry : zip_.entries()) {
+    if (entry.name.starts_with(folder_)) continue;
+    throw ArchiveError(place(entry.name) + ": the record is outside of the folder " + folder_ +
+                       " that the program is in");
+  }
   const ZipEntry* order = find("byteorder");
   if (order != nullptr && zip_.read(*order, 64) != "little") {
     throw ArchiveError(place("byteorder") + ": the file was written on a machine with another byte "

@@ -11,9 +11,10 @@
 namespace torchship {
 namespace {
 
-/// PyTorch's own, and the calls of whoever traced.
+/// PyTorch's own, the code that it makes on the way, and the calls of whoever traced.
 bool is_torch_source(std::string_view path) {
-  return path.find("packages/torch/") != std::string_view::npos || path.starts_with("torch/") ||
+  return path.starts_with("<eval_with_key>") ||
+         path.find("packages/torch/") != std::string_view::npos || path.starts_with("torch/") ||
          path.find("packages\\torch\\") != std::string_view::npos ||
          path.find("packages/torchship/") != std::string_view::npos;
 }
