@@ -102,7 +102,6 @@ TEST(Recognise, RefusesOtherZipFilesInTheirWords) {
              is("in the format of PyTorch 1.0 and 1.1"));
   EXPECT_HAS(refused_zip({"m/model.json", "m/data.pkl", "m/constants.pkl", "m/version"}),
              is("in the format of PyTorch 1.0 and 1.1"));
-  EXPECT_HAS(refused_zip({"m/models/model.json", "m/version"}), is("a package of torch.export"));
   EXPECT_HAS(refused_zip({"m/data/aotinductor/model/a.so", "m/version"}),
              is("a package of torch.export"));
   EXPECT_HAS(refused_zip({"m/bytecode.pkl", "m/version"}), is("a PyTorch Mobile archive"));

@@ -46,6 +46,12 @@ FAMILIES = {
 
 NETWORKS = ("language", "vision", "other networks")
 
+# What the default run has of them: each kind once, and those that branch, loop or keep state.
+FIRST_NETWORKS = (
+    *("Bert", "Llama", "GruClassifier", "GreedyDecoder", "small_resnet", "VisionTransformer"),
+    *("UNet", "WaveNet", "toy_mlp", "GraphNetwork", "RecommenderDlrm", "ArticleIf", "EarlyExit"),
+)
+
 # Where decomposed programs are of another kind: their state is written back at the end.
 DECOMPOSED = ("symbolic", "control flow", "state", "boundaries")
 
@@ -113,7 +119,10 @@ class Variant:
     @property
     def slow(self) -> bool:
         # Decomposing takes longer than exporting, and operators are seen as exported already.
-        return self.case.slow or (self.decomposed and self.case.family not in DECOMPOSED)
+        is_late = self.case.family in NETWORKS and self.case.name not in FIRST_NETWORKS
+        return (
+            self.case.slow or is_late or (self.decomposed and self.case.family not in DECOMPOSED)
+        )
 
     def program(self) -> ExportedProgram:
         call = self.case.calls()[0]
