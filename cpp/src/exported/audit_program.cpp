@@ -4,8 +4,6 @@
 #include <array>
 #include <set>
 
-#include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torchship/error.h>
 
@@ -103,11 +101,8 @@ void audit_graph(const ProgramArchive& archive, const ExportedProgram& program,
                  AuditReport& report) {
   const std::string place = archive.program_place().substr(archive.name().size() + 2);
   try {
-    const at::NoGradGuard no_grad;
-    std::map<std::string, at::Tensor> weights;
-    for (const auto& [name, tensor] : tensors) weights.emplace(name, at::empty({0}));
     const torch::jit::Module module =
-        lower_program(program, boundary, weights, archive.program_place());
+        lower_without_weights(program, boundary, tensors, archive.program_place());
     audit_sizes(*module.get_method("forward").graph()->block(), place, report);
   } catch (const Error& error) {
     report.error("audit-unjudged", place, "it cannot be judged: " + error.message(),

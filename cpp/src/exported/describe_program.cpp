@@ -2,20 +2,8 @@
 
 #include <set>
 
-#include "torchscript/pickled_tensor.h"
-
 namespace torchship {
 namespace {
-
-/// As TensorCounter wants it.
-PickledTensor pickled(const StoredTensor& tensor) {
-  PickledTensor same;
-  same.storage = tensor.record->name;
-  same.dtype = tensor.description.dtype;
-  same.offset = tensor.description.offset.constant;
-  for (const SizeExpression& size : tensor.description.sizes) same.shape.push_back(size.constant);
-  return same;
-}
 
 class ModuleSizes {
  public:

@@ -3,8 +3,6 @@
 #include <iterator>
 #include <set>
 
-#include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty.h>
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/api/module.h>
 
@@ -18,24 +16,6 @@ namespace torchship {
 namespace {
 
 namespace jit = torch::jit;
-
-PickledTensor pickled(const StoredTensor& stored) {
-  PickledTensor tensor;
-  tensor.storage = stored.record->name;
-  tensor.dtype = stored.description.dtype;
-  tensor.offset = stored.description.offset.constant;
-  for (const SizeExpression& size : stored.description.sizes) tensor.shape.push_back(size.constant);
-  return tensor;
-}
-
-/// The program's graph does not depend on what its weights hold.
-jit::Module without_weights(const ExportedProgram& program, const ProgramBoundary& boundary,
-                            const StoredTensors& tensors, const std::string& place) {
-  const at::NoGradGuard no_grad;
-  std::map<std::string, at::Tensor> weights;
-  for (const auto& [name, tensor] : tensors) weights.emplace(name, at::empty({0}));
-  return lower_program(program, boundary, weights, place);
-}
 
 std::set<std::string> names_of_constants(const ExportedProgram& program) {
   std::set<std::string> names;
@@ -151,7 +131,7 @@ std::vector<Finding> lint_program(const ProgramArchive& archive, const ExportedP
   std::vector<Hit> hits = find_missing(program);
   if (hits.empty()) {
     const jit::Module module =
-        without_weights(program, boundary, tensors, archive.program_place());
+        lower_without_weights(program, boundary, tensors, archive.program_place());
     const ProgramSubject subject(archive, program, tensors, info, module);
     hits = find_in_any_format(subject);
   }

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include <ATen/core/function_schema.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
 #include <torch/csrc/jit/api/compilation_unit.h>
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torchship/error.h>
@@ -280,6 +282,14 @@ jit::Module lower_program(const ExportedProgram& program, const ProgramBoundary&
                           const std::map<std::string, at::Tensor>& weights,
                           const std::string& place) {
   return ProgramLowering(program, boundary, weights, place).lower();
+}
+
+jit::Module lower_without_weights(const ExportedProgram& program, const ProgramBoundary& boundary,
+                                  const StoredTensors& tensors, const std::string& place) {
+  const at::NoGradGuard no_grad;
+  std::map<std::string, at::Tensor> weights;
+  for (const auto& [name, tensor] : tensors) weights.emplace(name, at::empty({0}));
+  return lower_program(program, boundary, weights, place);
 }
 
 }  // namespace torchship

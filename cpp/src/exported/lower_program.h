@@ -8,6 +8,7 @@
 
 #include "exported/boundary.h"
 #include "exported/program.h"
+#include "exported/stored_tensor.h"
 
 namespace torchship {
 
@@ -20,5 +21,11 @@ namespace torchship {
 torch::jit::Module lower_program(const ExportedProgram& program, const ProgramBoundary& boundary,
                                  const std::map<std::string, at::Tensor>& weights,
                                  const std::string& place);
+
+/// The same for who wants the graph alone, which does not depend on what weights hold: no weight is
+/// read.
+torch::jit::Module lower_without_weights(const ExportedProgram& program,
+                                         const ProgramBoundary& boundary,
+                                         const StoredTensors& tensors, const std::string& place);
 
 }  // namespace torchship

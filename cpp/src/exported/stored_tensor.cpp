@@ -59,6 +59,15 @@ at::Tensor tensor_in(const c10::Storage& storage, const ExportedTensor& descript
 
 }  // namespace
 
+PickledTensor pickled(const StoredTensor& tensor) {
+  PickledTensor same;
+  same.storage = tensor.record->name;
+  same.dtype = tensor.description.dtype;
+  same.offset = tensor.description.offset.constant;
+  same.shape = numbers(tensor.description.sizes);
+  return same;
+}
+
 std::map<std::string, at::Tensor> load_tensors(const StoredTensors& tensors) {
   std::map<const ZipReader*, std::unique_ptr<const RecordMemory>> memories;
   std::map<const ZipEntry*, c10::Storage> storages;

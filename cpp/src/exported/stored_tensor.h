@@ -7,6 +7,7 @@
 
 #include "archive/zip.h"
 #include "exported/program.h"
+#include "torchscript/pickled_tensor.h"
 
 namespace torchship {
 
@@ -17,6 +18,9 @@ struct StoredTensor {
   bool is_parameter = false;
   ExportedTensor description;         ///< With numbers for sizes.
 };
+
+/// As TensorCounter and the rules of lint take it.
+PickledTensor pickled(const StoredTensor& tensor);
 
 /// By name.
 using StoredTensors = std::map<std::string, StoredTensor>;
