@@ -33,7 +33,7 @@ fuzz: $(VENV)/.built
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/cmake --preset fuzz
 	$(BIN)/cmake --build build/fuzz --target fuzz_archives
 	$(BIN)/python tests/python/fuzz_seeds.py build/seeds
-	ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1 \
+	ulimit -s 65536; ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1 \
 	  build/fuzz/tests/cpp/fuzz_archives build/seeds/*.pt build/seeds/*.pt2 --runs $(RUNS) --seed $(SEED) \
 	  --keep build/failures
 
