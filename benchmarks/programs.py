@@ -59,8 +59,11 @@ def in_turn(calls: dict[str, object], rounds: int, seconds: float) -> dict[str, 
 def first_load(path: Path, warm: Path, rounds: int) -> float:
     """In new processes, after an archive of one operator."""
     command = [sys.executable, "-W", "ignore", "-c", MEASURE, warm, path]
-    runs = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(rounds)]
-    return statistics.median(float(run.stdout) for run in runs)
+    times = []
+    for _ in range(rounds):
+        run = subprocess.run(command, capture_output=True, text=True, check=True)
+        times.append(float(run.stdout))
+    return statistics.median(times)
 
 
 def measure(

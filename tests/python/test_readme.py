@@ -70,7 +70,8 @@ def test_numbers_of_the_hazard_suite():
 
 
 def test_numbers_of_the_exported_models():
-    models, programs = re.search(r"Of (\d+) models .* all (\d+) programs", README, re.DOTALL).groups()
+    found = re.search(r"Of (\d+) models .* all (\d+) programs", README, re.DOTALL)
+    models, programs = found.groups()
     table = (ROOT / "docs" / "exported-models.md").read_text()
     assert f"| all | {models} | {programs} | {programs} |" in table
 
