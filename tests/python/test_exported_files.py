@@ -251,7 +251,10 @@ def test_damage_is_refused(saved):
 def test_weights_lie_in_the_file(saved):
     path = saved(nn.Sequential(nn.Linear(512, 512)), torch.randn(2, 512))
     model = torchship.load(path)
+    assert str(path) in Path("/proc/self/maps").read_text()
     x = torch.randn(2, 512)
     expected = model(x)
     path.unlink()
     assert torch.equal(model(x), expected)
+    del model
+    assert str(path) not in Path("/proc/self/maps").read_text()

@@ -62,7 +62,7 @@ def test_bare_root(archive, tmp_path):
         assert f"[[{answer:g}]]" in done.stdout, done.stdout + done.stderr
 
 
-def test_a_trace_loses_it(archive):
+def test_a_trace_loses_it():
     """What the program keeps, an ordinary trace is refused for."""
 
     def branch(x):
