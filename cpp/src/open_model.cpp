@@ -14,7 +14,7 @@ std::unique_ptr<const ModelFile> open_model(const Source& source, File::Access a
   require_zip(*file);
   ZipReader zip(file);
   if (native_package(zip).has_library) return std::make_unique<const PackageFile>(file);
-  if (ProgramArchive::recognises(zip)) return std::make_unique<const ExportedFile>(file);
+  if (ProgramArchive::recognises(zip)) return std::make_unique<const ExportedFile>(std::move(zip));
   std::string folder = require_torchscript(zip);
   return std::make_unique<const TorchScriptFile>(std::move(zip), std::move(folder));
 }

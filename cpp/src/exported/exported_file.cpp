@@ -38,8 +38,8 @@ void name_tuples(const ValueSpec& named, ValueSpec& spec, int& count) {
 
 }  // namespace
 
-ExportedFile::ExportedFile(std::shared_ptr<const File> file)
-    : archive_(std::move(file)), extras_(archive_.zip(), archive_.folder()) {}
+ExportedFile::ExportedFile(ZipReader zip)
+    : archive_(std::move(zip)), extras_(archive_.zip(), archive_.folder()) {}
 
 const ExportedFile::Description& ExportedFile::description() const {
   std::call_once(described_, [&] {
@@ -58,7 +58,7 @@ ModelInfo ExportedFile::info() const {
   info.path = archive_.zip().file().path();
   info.file_size = static_cast<std::int64_t>(size());
   extras_.overlay(info);
-  if (info.samples.empty() && !extras_.manifest() && read_sample_inputs(archive_)) {
+  if (info.samples.empty() && !extras_.manifest() && has_sample_inputs(archive_)) {
     info.samples.push_back({.method = info.default_method, .origin = kExample});
   }
   return info;

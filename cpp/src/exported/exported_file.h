@@ -20,7 +20,7 @@ namespace torchship {
 class ExportedFile final : public ModelFile {
  public:
   /// Throws ArchiveError.
-  explicit ExportedFile(std::shared_ptr<const File> file);
+  explicit ExportedFile(ZipReader zip);
 
   std::string name() const override { return archive_.name(); }
   std::uint64_t size() const override { return archive_.zip().file().size(); }

@@ -112,7 +112,7 @@ std::vector<Hit> find_missing(const ExportedProgram& program) {
 
 std::vector<Hit> find_sample_inputs(const ProgramArchive& archive, const ModelInfo& info) {
   const ZipEntry* record = archive.sample_inputs();
-  if (record == nullptr || !read_sample_inputs(archive)) return {};
+  if (record == nullptr || !has_sample_inputs(archive)) return {};
   const bool wanted = info.manifest_version > 0;
   return {hit(make_finding("example-inputs", wanted ? "note" : "warning",
                            "the file holds the inputs that the model was exported with, in " +

@@ -218,9 +218,14 @@ ExportedGraph parse_graph(const JsonAccess& access, const Json& json) {
   }
   access.enter("");
   graph.outputs = parse_arguments(access, access.at(json, "outputs"));
+  // Of results on the way the operators themselves decide; the file describes every one of them.
   const Json& tensors = access.object(access.at(json, "tensor_values"));
-  for (auto value = tensors.begin(); value != tensors.end(); ++value) {
-    graph.tensors.emplace(value.key(), parse_tensor(access, *value));
+  for (const auto* arguments : {&graph.inputs, &graph.outputs}) {
+    for (const ExportedArgument& argument : *arguments) {
+      const auto* name = argument.get<ExportedName>();
+      const auto found = name != nullptr ? tensors.find(name->name) : tensors.end();
+      if (found != tensors.end()) graph.tensors.emplace(name->name, parse_tensor(access, *found));
+    }
   }
   const Json& integers = access.object(access.at(json, "sym_int_values"));
   for (auto value = integers.begin(); value != integers.end(); ++value) {

@@ -84,7 +84,7 @@ struct ExportedGraph {
   std::vector<ExportedArgument> inputs;
   std::vector<ExportedArgument> outputs;
   std::vector<ExportedNode> nodes;
-  std::map<std::string, ExportedTensor> tensors;
+  std::map<std::string, ExportedTensor> tensors;  ///< Those among inputs and outputs.
   std::map<std::string, SizeExpression> integers;
   std::set<std::string> floats;
   std::set<std::string> booleans;

@@ -61,7 +61,7 @@ bool ProgramArchive::recognises(const ZipReader& zip) {
   return zip.find(kOldProgram) != nullptr || !programs_of(zip).empty();
 }
 
-ProgramArchive::ProgramArchive(std::shared_ptr<const File> file) : zip_(std::move(file)) {
+ProgramArchive::ProgramArchive(ZipReader zip) : zip_(std::move(zip)) {
   if (zip_.find(kOldProgram) != nullptr) {
     program_ = kOldProgram;
   } else {

@@ -23,7 +23,7 @@ class ProgramArchive {
   static bool recognises(const ZipReader& zip);
 
   /// Throws ArchiveError where it is none, or holds several programs.
-  explicit ProgramArchive(std::shared_ptr<const File> file);
+  explicit ProgramArchive(ZipReader zip);
 
   const ZipReader& zip() const { return zip_; }
   /// The folder that all records are in, with its slash; empty for old files.

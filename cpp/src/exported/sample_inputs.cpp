@@ -1,5 +1,7 @@
 #include "exported/sample_inputs.h"
 
+#include <algorithm>
+
 #include <ATen/core/Tensor.h>
 
 #include "exported/torch_save.h"
@@ -13,26 +15,25 @@ using Type = Pickle::Type;
 /// A pickle's values; tensors that share a storage share it here as well.
 class SampleReader {
  public:
-  explicit SampleReader(const TorchSaveFile& file) : file_(file), pickle_(file.pickle()) {
-    collect(pickle_.root());
-    tensors_ = load_tensors(stored_);
+  explicit SampleReader(const TorchSaveFile& file) : file_(file), pickle_(file.pickle()) {}
+
+  /// ((arguments), {name: argument}) of tensors, plain values and their containers.
+  bool is_call() const {
+    const Node& root = pickle_.root();
+    return root.type == Type::tuple && root.children.size() == 2 &&
+           pickle_[root.children[0]].type == Type::tuple && is_plain(root) &&
+           has_names(pickle_[root.children[1]]);
   }
 
-  std::optional<SampleCall> read() const {
-    const Node& root = pickle_.root();  // ((arguments), {name: argument})
-    if (root.type != Type::tuple || root.children.size() != 2) return std::nullopt;
-    const Node &positional = pickle_[root.children[0]], &named = pickle_[root.children[1]];
-    if (positional.type != Type::tuple || named.type != Type::dict) return std::nullopt;
+  /// Of what is_call().
+  SampleCall read() {
+    collect(pickle_.root());
+    tensors_ = load_tensors(stored_);
+    const Node& root = pickle_.root();
     SampleCall call;
-    for (const std::size_t child : positional.children) {
-      std::optional<Value> each = value(pickle_[child]);
-      if (!each) return std::nullopt;
-      call.positional.push_back(std::move(*each));
-    }
-    for (std::size_t i = 0; i + 1 < named.children.size(); i += 2) {
-      std::optional<Value> each = value(pickle_[named.children[i + 1]]);
-      if (!each) return std::nullopt;
-      call.named.emplace_back(pickle_[named.children[i]].text, std::move(*each));
+    call.positional = values(pickle_[root.children[0]]);
+    for (auto& [name, argument] : entries(pickle_[root.children[1]])) {
+      call.named.emplace_back(name.string(), std::move(argument));
     }
     return call;
   }
@@ -42,50 +43,60 @@ class SampleReader {
     return std::to_string(reinterpret_cast<std::uintptr_t>(&node));
   }
 
+  bool has_names(const Node& named) const {
+    if (named.type != Type::dict) return false;
+    for (std::size_t i = 0; i + 1 < named.children.size(); i += 2) {
+      if (pickle_[named.children[i]].type != Type::string) return false;
+    }
+    return true;
+  }
+
+  static bool is_container(const Node& node) {
+    return node.type == Type::tuple || node.type == Type::list || node.type == Type::dict;
+  }
+
+  bool is_plain(const Node& node) const {
+    if (is_container(node)) {
+      return std::all_of(node.children.begin(), node.children.end(),
+                         [&](std::size_t child) { return is_plain(pickle_[child]); });
+    }
+    return node.type == Type::none || node.type == Type::boolean || node.type == Type::integer ||
+           node.type == Type::floating || node.type == Type::string || file_.tensor(node);
+  }
+
   void collect(const Node& node) {
-    if (auto tensor = file_.tensor(node)) {
-      stored_.emplace(key_of(node), std::move(*tensor));
-    } else if (node.type == Type::tuple || node.type == Type::list || node.type == Type::dict) {
-      for (const std::size_t child : node.children) collect(pickle_[child]);
-    }
+    if (auto tensor = file_.tensor(node)) stored_.emplace(key_of(node), std::move(*tensor));
+    if (!is_container(node)) return;
+    for (const std::size_t child : node.children) collect(pickle_[child]);
   }
 
-  std::optional<Value> value(const Node& node) const {
-    if (const auto tensor = tensors_.find(key_of(node)); tensor != tensors_.end()) {
-      return Value(tensor->second);
-    }
+  Value value(const Node& node) const {
     switch (node.type) {
-      case Type::none: return Value();
-      case Type::boolean: return Value(node.integer != 0);
-      case Type::integer: return Value(node.integer);
-      case Type::floating: return Value(node.floating);
-      case Type::string: return Value(node.text);
-      case Type::tuple:
-      case Type::list: return sequence(node);
-      case Type::dict: return dict(node);
-      default: return std::nullopt;
+      case Type::boolean: return node.integer != 0;
+      case Type::integer: return node.integer;
+      case Type::floating: return node.floating;
+      case Type::string: return node.text;
+      case Type::tuple: return Value::tuple(values(node));
+      case Type::list: return Value::list(values(node));
+      case Type::dict: return Value::dict(entries(node));
+      default: break;
     }
+    const auto tensor = tensors_.find(key_of(node));
+    return tensor == tensors_.end() ? Value() : Value(tensor->second);
   }
 
-  std::optional<Value> sequence(const Node& node) const {
+  std::vector<Value> values(const Node& sequence) const {
     std::vector<Value> items;
-    for (const std::size_t child : node.children) {
-      std::optional<Value> item = value(pickle_[child]);
-      if (!item) return std::nullopt;
-      items.push_back(std::move(*item));
-    }
-    return node.type == Type::list ? Value::list(std::move(items)) : Value::tuple(std::move(items));
+    for (const std::size_t child : sequence.children) items.push_back(value(pickle_[child]));
+    return items;
   }
 
-  std::optional<Value> dict(const Node& node) const {
-    Value::Entries entries;
-    for (std::size_t i = 0; i + 1 < node.children.size(); i += 2) {
-      std::optional<Value> key = value(pickle_[node.children[i]]);
-      std::optional<Value> item = value(pickle_[node.children[i + 1]]);
-      if (!key || !item) return std::nullopt;
-      entries.emplace_back(std::move(*key), std::move(*item));
+  Value::Entries entries(const Node& dict) const {
+    Value::Entries found;
+    for (std::size_t i = 0; i + 1 < dict.children.size(); i += 2) {
+      found.emplace_back(value(pickle_[dict.children[i]]), value(pickle_[dict.children[i + 1]]));
     }
-    return Value::dict(std::move(entries));
+    return found;
   }
 
   const TorchSaveFile& file_;
@@ -100,7 +111,15 @@ std::optional<SampleCall> read_sample_inputs(const ProgramArchive& archive) {
   const ZipEntry* record = archive.sample_inputs();
   if (record == nullptr) return std::nullopt;
   const TorchSaveFile file(archive.zip(), *record);
-  return SampleReader(file).read();
+  SampleReader reader(file);
+  return reader.is_call() ? std::optional(reader.read()) : std::nullopt;
+}
+
+bool has_sample_inputs(const ProgramArchive& archive) {
+  const ZipEntry* record = archive.sample_inputs();
+  if (record == nullptr) return false;
+  const TorchSaveFile file(archive.zip(), *record);
+  return SampleReader(file).is_call();
 }
 
 }  // namespace torchship

@@ -19,4 +19,7 @@ struct SampleCall {
 /// they hold objects that are no plain values. Throws ArchiveError where they are damaged.
 std::optional<SampleCall> read_sample_inputs(const ProgramArchive& archive);
 
+/// Whether there are any; no tensor is loaded.
+bool has_sample_inputs(const ProgramArchive& archive);
+
 }  // namespace torchship

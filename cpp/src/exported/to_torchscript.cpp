@@ -39,11 +39,12 @@ void require_portable(const jit::Module& module, const std::string& name) {
 std::string to_torchscript(const Source& program) {
   const std::shared_ptr<const File> file = open_source(program, File::Access::map);
   require_zip(*file);
-  if (!ProgramArchive::recognises(ZipReader(file))) {
+  ZipReader zip(file);
+  if (!ProgramArchive::recognises(zip)) {
     throw ArchiveError(file->path().string() + ": is no exported program",
                        "torch.export.save and torchship.trace(..., via=\"export\") write such files");
   }
-  const ExportedFile exported(file);
+  const ExportedFile exported(std::move(zip));
   try {
     const at::NoGradGuard no_grad;
     const jit::Module module = exported.lower(exported.info(), at::kCPU);

@@ -82,8 +82,7 @@ bool Lowering::lower_number(const ExportedNode& node, const ExportedGraph& graph
   const char* operation = find(kArithmetic, target);
   if (operation == nullptr) operation = find(kQuestions, target);
   const bool is_other = target == "_operator.pow" || target == "_operator.pos" ||
-                        target == "torch.sym_ite" || target == "torch.sym_sum" ||
-                        target == "torch.ops.aten.sym_is_contiguous.default" || is_item;
+                        target == "torch.sym_ite" || target == "torch.sym_sum" || is_item;
   if (operation == nullptr && !is_other) return false;
 
   std::vector<jit::Value*> arguments;
