@@ -4,10 +4,10 @@ import json
 import math
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 import torchship
+from corpus_support import call, decode
 from torch import Tensor
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
@@ -21,33 +21,6 @@ pytestmark = [
 RECORDS = json.loads(MANIFEST.read_text()) if MANIFEST.exists() else []
 POSITIVE = [record for record in RECORDS if record["status"] == "positive"]
 NEGATIVE = [record for record in RECORDS if record["status"] != "positive"]
-
-
-def decode(entry: dict, folder: Path, results: list):
-    """Return the value that the manifest describes."""
-    kind = entry["kind"]
-    if kind == "tensor":
-        tensor = torch.from_numpy(np.load(folder / entry["npy"]))
-        if "qscheme" in entry:
-            dtype = getattr(torch, entry["dtype"])
-            scale, zero = entry["scale"], entry["zero_point"]
-            return torch.quantize_per_tensor(tensor, scale, zero, dtype)
-        if entry["dtype"] == "bfloat16":
-            tensor = tensor.view(torch.bfloat16)
-        return tensor.reshape(entry["shape"])
-    if kind == "none":
-        return None
-    if kind == "float":
-        return float(entry.get("value_str", entry.get("value")))
-    if kind in ("int", "bool", "str"):
-        return entry["value"]
-    if kind == "dict":
-        pairs = entry["items"]
-        return {decode(k, folder, results): decode(v, folder, results) for k, v in pairs}
-    if kind == "ref":
-        return results[entry["call"]]
-    items = [decode(item, folder, results) for item in entry["items"]]
-    return items if kind == "list" else tuple(items)
 
 
 def assert_tensor(got, expected: Tensor) -> None:
@@ -79,11 +52,6 @@ def assert_same(got, expected) -> None:
     else:
         assert type(got) is type(expected)
         assert got == expected
-
-
-def call(model: torchship.Model, method: str, arguments: list):
-    is_default = method == model.info.default_method
-    return model(*arguments) if is_default else model.call(method, *arguments)
 
 
 def replay(record: dict) -> int:

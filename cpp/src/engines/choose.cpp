@@ -17,6 +17,7 @@ namespace torchship {
 namespace {
 
 constexpr const char* kInterpreter = "interpreter";
+constexpr const char* kPlanned = "planned";
 constexpr const char* kCompiled = "compiled";
 
 /// Code that waits for a place is a call that waits: as many as there are cores run at once.
@@ -58,6 +59,7 @@ class Selection {
 
   ChosenEngine make() {
     if (options_.engine == kInterpreter) return interpreter("it was asked for");
+    if (options_.engine == kPlanned) return planned("it was asked for");
     if (wants_any() && options_.engine == "auto" && !options_.optimize) {
       return interpreter("without optimize, operators run as they were recorded");
     }
@@ -78,7 +80,7 @@ class Selection {
 
   void require_known_name() const {
     if (wants_any()) return;
-    std::string names = "\"auto\", \"interpreter\"";
+    std::string names = "\"auto\", \"interpreter\", \"planned\"";
     if (!info_.engines.empty()) names += ", \"compiled\"";
     for (const EngineInfo& engine : info_.engines) {
       if (engine.id == options_.engine) return;
@@ -148,14 +150,27 @@ class Selection {
     passed_over_.push_back({.engine = record.info.id, .reason = reason});
   }
 
+  /// Plans where they can be made; the interpreter does the rest for them.
   ChosenEngine interpreter(const std::string& reason) {
-    EngineChoice choice{.name = kInterpreter, .reason = reason, .passed_over = passed_over_};
+    const bool plans = options_.engine == "auto" && options_.device.is_cpu() && options_.optimize;
+    EngineChoice choice{.name = plans ? kPlanned : kInterpreter, .reason = reason,
+                        .passed_over = passed_over_};
     if (passed_over_.empty()) {
       for (const EngineInfo& engine : info_.engines) {
         choice.passed_over.push_back({.engine = engine.id, .reason = reason});
       }
     }
     return {std::move(choice), file_.load(info_, options_)};
+  }
+
+  ChosenEngine planned(const std::string& reason) {
+    if (!options_.device.is_cpu() || !options_.optimize) {
+      throw EngineError(info_.path.string() + ": the engine 'planned' is for the CPU, and optimizes",
+                        "it was asked for on " + options_.device.str() +
+                            (options_.optimize ? "" : " without optimize") +
+                            "; engine=\"auto\" takes one that can");
+    }
+    return {{.name = kPlanned, .reason = reason, .passed_over = {}}, file_.load(info_, options_)};
   }
 
   ChosenEngine compiled() {

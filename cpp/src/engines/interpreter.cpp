@@ -25,7 +25,9 @@
 #include "graphs/freeze.h"
 #include "graphs/profile.h"
 #include "graphs/stages.h"
+#include "engines/lstm_guard.h"
 #include "kernels/kernels.h"
+#include "planned/planned_program.h"
 #include "promises.h"
 #include "torchscript/convert.h"
 #include "torchscript/message.h"
@@ -47,6 +49,9 @@ class Interpreter final : public Engine {
         device_(options.device),
         retarget_(options.retarget ? std::optional(options.device) : std::nullopt),
         validate_(options.validate),
+        plans_(options.device.is_cpu() && options.optimize &&
+               (options.engine == "planned" || options.engine == "auto")),
+        must_pay_(options.engine == "auto"),
         name_(info.path.string()) {
     for (const MethodInfo& method : info.methods) {
       add_method(method.name);
@@ -68,6 +73,9 @@ class Interpreter final : public Engine {
     for (const Recorded& hook : after_) run_after_.emplace_back(hook.schema, hook.graph);
     owned_ = storages_of(module_, programs_);
     keep_memory_between_calls();
+    for (const auto& [name, program] : programs_) {
+      if (plans_ && !writers_.contains(name)) planned_.try_emplace(name, program.first(), must_pay_);
+    }
     if (can_fuse(device_)) {
       for (const auto& [name, program] : programs_) {
         if (!writers_.contains(name)) fused_.try_emplace(name, program.first(), device_);
@@ -112,7 +120,7 @@ class Interpreter final : public Engine {
       return executed_graph(method, inputs, profile);
     });
     graph.method = method.name;
-    graph.engine = "interpreter";
+    graph.engine = plans_ ? "planned" : "interpreter";
     graph.device = device_.str();
     return graph;
   }
@@ -164,10 +172,18 @@ class Interpreter final : public Engine {
   Graph executed_graph(const MethodInfo& method, const std::optional<BoundInputs>& inputs,
                        bool profile) const {
     const Program& plain = programs_.at(method.name).first();
+    std::string unplanned;
+    if (inputs && planned_.contains(method.name) && !is_hooked(method)) {
+      const c10::InferenceMode inference;
+      Graph plan = planned_.at(method.name).describe(arguments(plain, *inputs), profile);
+      if (!plan.body.nodes.empty()) return plan;
+      unplanned = plan.notes.at(0);
+    }
     const Fusion fusion = inputs ? fusion_for(method, *inputs) : Fusion();
     jit::Graph& executed = fusion.graph ? *fusion.graph : *plain.executed;
     Graph graph = describe_graph(executed);
     graph.stage = Stage::optimized;
+    if (!unplanned.empty()) graph.notes.push_back(unplanned);
     add_notes(method, fusion, graph.notes);
     if (!inputs) return graph;
     Profile seen(executed, device_);
@@ -221,10 +237,12 @@ class Interpreter final : public Engine {
     if (!optimize) return Program(recorded.schema, recorded.graph);
     const std::shared_ptr<jit::Graph> graph =
         freeze(*recorded.graph, module_._ivalue(), attributes, retarget_).graph;
+    const std::shared_ptr<jit::Graph> frozen = plans_ ? with_lstm_checks(graph->copy()) : nullptr;
     // The fuser of LibTorch knows its own operators.
     const bool channels_last = device_.is_cpu() && !can_fuse(device_) && use_kernels(graph);
     Program program(recorded.schema, graph);
     program.channels_last = channels_last;
+    program.frozen = frozen;
     return program;
   }
 
@@ -274,6 +292,8 @@ class Interpreter final : public Engine {
     try {
       if (is_hooked(method)) {
         run_hooked(program, stack);
+      } else if (may_fuse && !planned_.empty() && planned_.contains(method.name)) {
+        planned_.at(method.name).run(stack);
       } else if (may_fuse && !fused_.empty() && fused_.contains(method.name)) {
         fused_.at(method.name).run(stack);
       } else {
@@ -336,6 +356,8 @@ class Interpreter final : public Engine {
   at::Device device_;
   std::optional<at::Device> retarget_;  ///< Takes the place of other devices that the code names.
   bool validate_;
+  bool plans_;     ///< Whether calls go to plans where they can.
+  bool must_pay_;  ///< Whether a plan must be faster, too.
   std::string name_;
   std::unordered_map<std::string, Recorded> recorded_;
   std::vector<Recorded> before_;
@@ -344,6 +366,7 @@ class Interpreter final : public Engine {
   std::vector<Program> run_before_;
   std::vector<Program> run_after_;
   mutable std::unordered_map<std::string, FusedPrograms> fused_;  ///< Empty where LibTorch cannot.
+  mutable std::unordered_map<std::string, PlannedProgram> planned_;  ///< Empty where nobody asked.
   std::set<std::string> writers_;  ///< Methods that change what the module holds.
   mutable Storages owned_;         ///< Changed by writers alone, under the lock.
   mutable std::shared_mutex state_;

@@ -38,6 +38,8 @@ struct Program {
   torch::jit::Code code;
   bool uses_self;              ///< Whether it looks at its first argument, the module.
   bool channels_last = false;  ///< Results may have their channels last in memory.
+  /// The frozen graph before it was given kernels, for who plans; null where nobody does.
+  std::shared_ptr<torch::jit::Graph> frozen;
 };
 
 }  // namespace torchship

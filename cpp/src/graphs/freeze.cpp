@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <initializer_list>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
@@ -94,6 +95,29 @@ void prepare_folding(jit::Graph& graph) {
       node->replaceInput(0, node->input()->node()->input(0));
     }
   });
+}
+
+/// LibTorch folds into linear layers whose results others use as well, who then get what is not
+/// theirs: behind another node it does not see the layer.
+void fold_into_linear(GraphPtr& graph) {
+  std::vector<jit::Node*> shared;
+  for_each_node(*graph->block(), [&](jit::Node* node) {
+    if (node->kind() == c10::aten::batch_norm && node->input(0)->uses().size() > 1 &&
+        node->input(0)->node()->kind() == c10::aten::linear) {
+      shared.push_back(node);
+    }
+  });
+  std::vector<jit::Node*> screens;
+  for (jit::Node* norm : shared) {
+    screens.push_back(graph->create(c10::aten::detach, {norm->input(0)}));
+    screens.back()->insertBefore(norm);
+    norm->replaceInput(0, screens.back()->output());
+  }
+  jit::FoldFrozenLinearBatchnorm(graph);
+  for (jit::Node* screen : screens) {
+    screen->output()->replaceAllUsesWith(screen->input(0));
+    screen->destroy();
+  }
 }
 
 bool has_any(jit::Graph& graph, std::initializer_list<c10::Symbol> kinds) {
@@ -196,7 +220,7 @@ Frozen freeze(jit::Graph& recorded, const c10::IValue& self, const ConstantAttri
   freezing.apply("fold multiplications into convolutions", convolutions,
                  folding(jit::FoldFrozenConvMulOrDiv));
   freezing.apply("fold batch norm into linear layers", {aten::batch_norm},
-                 folding(jit::FoldFrozenLinearBatchnorm));
+                 folding(fold_into_linear));
   freezing.apply("share equal results", computing_nothing(share_equal_results));
   freezing.apply("share equal constants", computing_nothing(share_equal_constants));
   return freezing.finish();

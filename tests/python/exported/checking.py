@@ -15,7 +15,7 @@ def verify(variant: Variant, folder: Path) -> None:
     """Raises AssertionError unless every call gives what torch gives, one after another.
 
     Run as recorded, results must be torch's to the last bit, unless the case says otherwise; with
-    the kernels that torchship prefers they must be near. What a call does to its arguments and to
+    the kernels that torchship prefers, and planned, they must be near. What a call does to its arguments and to
     the model's state counts too.
     """
     path = folder / f"{variant.name}.pt2"
@@ -24,13 +24,14 @@ def verify(variant: Variant, folder: Path) -> None:
         torch.export.save(program, path)
         # Matrix products of weights that need gradients are other kernels of LibTorch's.
         module = program.module().requires_grad_(False)
-    recorded, preferred = torchship.load(path, optimize=False), torchship.load(path)
     case = variant.case
-    calls = zip(case.calls(), case.calls(), case.calls(), strict=True)
-    for k, (ours, near, theirs) in enumerate(calls):
-        expected = results(module, theirs)
-        require_same(results(recorded, ours), expected, case.tolerance, f"call {k}, as recorded")
-        require_same(results(preferred, near), expected, case.near, f"call {k}")
+    expected = [results(module, call) for call in case.calls()]
+    ways = {"as recorded": {"optimize": False}, "optimised": {}, "planned": {"engine": "planned"}}
+    for way, options in ways.items():
+        model = torchship.load(path, **options)
+        tolerance = case.tolerance if way == "as recorded" else case.near
+        for k, call in enumerate(case.calls()):
+            require_same(results(model, call), expected[k], tolerance, f"call {k}, {way}")
 
 
 def results(model: Any, call: Call) -> dict[str, Any]:

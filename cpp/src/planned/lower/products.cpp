@@ -1,0 +1,206 @@
+#include <optional>
+#include <string>
+
+#include "planned/lower/epilogue.h"
+#include "planned/lower/lowerings.h"
+#include "planned/team.h"
+
+namespace torchship {
+namespace {
+
+/// Products below this many operations are done by one thread: waking another takes longer.
+constexpr double kFew = 1 << 17;
+
+/// An array as rows with a stride between: all dimensions but the last become one.
+struct Rows {
+  std::int64_t rows = 1;
+  std::int64_t columns = 1;
+  std::int64_t stride = 0;
+};
+
+std::optional<Rows> rows_of(const Array& array) {
+  if (array.sizes.empty()) return std::nullopt;
+  const std::size_t last = array.sizes.size() - 1;
+  Rows rows{.rows = 1, .columns = array.sizes[last], .stride = 0};
+  if (array.sizes[last] != 1 && array.strides[last] != 1) return std::nullopt;
+  bool is_first = true;
+  for (std::size_t i = last; i-- > 0;) {
+    if (array.sizes[i] == 1) continue;
+    if (is_first) {
+      rows.stride = array.strides[i];
+      is_first = false;
+    } else if (array.strides[i] != rows.stride * rows.rows) {
+      return std::nullopt;
+    }
+    rows.rows *= array.sizes[i];
+  }
+  if (is_first) rows.stride = rows.columns;
+  return rows;
+}
+
+Array in_rows(Planner& planner, const Array& array) {
+  return rows_of(array) ? array : planner.contiguous(array);
+}
+
+std::string numbers(std::initializer_list<std::int64_t> values) {
+  std::string text;
+  for (const std::int64_t value : values) text += (text.empty() ? "" : " x ") + std::to_string(value);
+  return text;
+}
+
+/// input times weight [k, n] of any strides plus bias, and what follows.
+bool multiply_weight(Planner& planner, std::size_t index, ValueId input, const at::Tensor& weight,
+                     bool is_transposed, const std::optional<at::Tensor>& bias) {
+  const ObservedOperation& operation = planner.operation(index);
+  const Array a = in_rows(planner, planner.array(input));
+  const std::optional<Rows> rows = rows_of(a);
+  compute::Unpacked matrix{.k = weight.size(is_transposed ? 1 : 0), .n = weight.size(is_transposed ? 0 : 1),
+                           .data = weight.const_data_ptr<float>(),
+                           .k_stride = weight.stride(is_transposed ? 1 : 0),
+                           .n_stride = weight.stride(is_transposed ? 0 : 1)};
+  if (!rows || rows->columns != matrix.k) return false;
+  planner.absorb(index);
+  const Following following = follow(planner, operation.outputs[0], [&](const Array& residual) {
+    return in_rows(planner, residual);
+  });
+  const auto& kernels = planner.kernels();
+  const Array c = planner.make_array(planner.tensor(following.result)->sizes);
+  compute::Product product{.m = rows->rows, .k = matrix.k, .n = matrix.n, .a_stride = rows->stride,
+                           .c_stride = matrix.n, .epilogue = following.epilogue()};
+  const std::string use = "matrix " + numbers({matrix.k, matrix.n, matrix.k_stride, matrix.n_stride});
+  product.b = planner.pack({weight}, use, kernels.packed_matrix_size(matrix.k, matrix.n),
+                           [&](float* packed) { kernels.pack_matrix(matrix, packed); });
+  if (bias) {
+    const at::Tensor dense = bias->contiguous();
+    product.epilogue.bias = dense.const_data_ptr<float>();
+    planner.keep(std::make_shared<const at::Tensor>(dense));
+  }
+  if (following.residual) product.epilogue.residual_stride = rows_of(*following.residual)->stride;
+  planner.need_scratch(kernels.multiply_scratch(product));
+  planner.bind(following.result, c);
+
+  const double work = 2.0 * static_cast<double>(product.m) * static_cast<double>(product.k) *
+                      static_cast<double>(product.n);
+  Step step{.kernel = "multiply", .operators = {}, .run = {}, .reads = {a.buffer}, .writes = {c.buffer},
+            .operations = work, .detail = numbers({product.m, product.k, product.n})};
+  if (following.residual) step.reads.push_back(following.residual->buffer);
+  step.run = [=, residual = following.residual, run = kernels.multiply](Frame& frame) {
+    compute::Product bound = product;
+    bound.a = frame.at(a);
+    bound.c = frame.at(c);
+    if (residual) bound.epilogue.residual = frame.at(*residual);
+    if (work < kFew) return run(bound, {}, frame.scratch(0));
+    run_team(frame.threads(),
+             [&](compute::Share share) { run(bound, share, frame.scratch(share.index)); });
+  };
+  planner.emit(std::move(step));
+  return true;
+}
+
+/// Two operands that change: one matrix after the other, b packed in each call.
+bool multiply_batches(Planner& planner, std::size_t index) {
+  const ObservedOperation& operation = planner.operation(index);
+  const ValueId output = operation.outputs[0];
+  Array a = planner.array(operation.inputs[0]);
+  const Array b = planner.array(operation.inputs[1]);
+  if (a.sizes.size() < 2 || b.sizes.size() < 2) return false;
+  if (a.sizes.back() != 1 && a.strides.back() != 1) a = planner.contiguous(a);
+  const Array c = planner.make_array(planner.tensor(output)->sizes);
+  const std::size_t batch_dimensions = c.sizes.size() - 2;
+  std::int64_t batches = 1;
+  for (std::size_t i = 0; i < batch_dimensions; ++i) batches *= c.sizes[i];
+  // Where the operands' matrices of each batch begin.
+  const auto offsets = [&](const Array& array) {
+    std::vector<std::int64_t> found(static_cast<std::size_t>(batches));
+    const std::size_t own = array.sizes.size() - 2;
+    for (std::int64_t batch = 0; batch < batches; ++batch) {
+      std::int64_t left = batch;
+      for (std::size_t i = batch_dimensions; i-- > 0;) {
+        const std::int64_t at = left % c.sizes[i];
+        left /= c.sizes[i];
+        const std::size_t missing = batch_dimensions - own;
+        if (i < missing || array.sizes[i - missing] == 1) continue;
+        found[static_cast<std::size_t>(batch)] += at * array.strides[i - missing];
+      }
+    }
+    return found;
+  };
+  const std::size_t dimensions = a.sizes.size();
+  compute::Product product{.m = a.sizes[dimensions - 2], .k = a.sizes.back(), .n = b.sizes.back(),
+                           .a_stride = a.strides[dimensions - 2], .c_stride = b.sizes.back()};
+  const compute::Unpacked matrix{.k = product.k, .n = product.n, .data = nullptr,
+                                 .k_stride = b.strides[b.sizes.size() - 2], .n_stride = b.strides.back()};
+  if (product.m == 1) product.a_stride = product.k;
+  const auto& kernels = planner.kernels();
+  const std::int64_t packed = (kernels.packed_matrix_size(product.k, product.n) + 15) / 16 * 16;
+  planner.need_scratch(packed + kernels.multiply_scratch(product));
+  planner.absorb(index);
+  planner.bind(output, c);
+  const double work = 2.0 * static_cast<double>(batches * product.m) *
+                      static_cast<double>(product.k) * static_cast<double>(product.n);
+  planner.emit({.kernel = "multiply batches",
+                .operators = {},
+                .run =
+                    [=, &kernels, a_at = offsets(a), b_at = offsets(b)](Frame& frame) {
+                      const float* const a_data = frame.at(a);
+                      const float* const b_data = frame.at(b);
+                      float* const c_data = frame.at(c);
+                      run_team(work < kFew ? 1 : frame.threads(), [&](compute::Share share) {
+                        float* const scratch = frame.scratch(share.index);
+                        for (std::int64_t i = share.index; i < batches; i += share.count) {
+                          compute::Unpacked own = matrix;
+                          own.data = b_data + b_at[static_cast<std::size_t>(i)];
+                          kernels.pack_matrix(own, scratch);
+                          compute::Product bound = product;
+                          bound.a = a_data + a_at[static_cast<std::size_t>(i)];
+                          bound.b = scratch;
+                          bound.c = c_data + i * product.m * product.n;
+                          kernels.multiply(bound, {}, scratch + packed);
+                        }
+                      });
+                    },
+                .reads = {a.buffer, b.buffer},
+                .writes = {c.buffer},
+                .operations = work,
+                .detail = numbers({batches, product.m, product.k, product.n})});
+  return true;
+}
+
+}  // namespace
+
+bool lower_linear(Planner& planner, std::size_t index) {
+  const ObservedOperation& operation = planner.operation(index);
+  const auto weight = planner.weight(operation.inputs[1]);
+  const auto bias = planner.weight(operation.inputs[2]);
+  if (!weight || weight->dim() != 2 || !planner.is_array(operation.inputs[0])) return false;
+  if (!bias && !planner.is_none(operation.inputs[2])) return false;
+  return multiply_weight(planner, index, operation.inputs[0], *weight, true, bias);
+}
+
+bool lower_addmm(Planner& planner, std::size_t index) {
+  const ObservedOperation& operation = planner.operation(index);
+  const auto bias = planner.weight(operation.inputs[0]);
+  const auto weight = planner.weight(operation.inputs[2]);
+  if (!bias || !weight || !planner.is_array(operation.inputs[1]) || operation.inputs.size() != 5) {
+    return false;
+  }
+  if (bias->dim() != 1 || bias->size(0) != weight->size(1)) return false;
+  if (planner.number(operation.inputs[3]) != 1.0 || planner.number(operation.inputs[4]) != 1.0) {
+    return false;
+  }
+  return multiply_weight(planner, index, operation.inputs[1], *weight, false, bias);
+}
+
+bool lower_matmul(Planner& planner, std::size_t index) {
+  const ObservedOperation& operation = planner.operation(index);
+  const ValueId a = operation.inputs[0], b = operation.inputs[1];
+  if (operation.inputs.size() != 2 || !planner.is_array(a) || !planner.is_array(b)) return false;
+  if (!planner.is_array(operation.outputs[0])) return false;
+  const auto weight = planner.weight(b);
+  if (weight && weight->dim() == 2 && planner.tensor(a)->sizes.size() >= 2) {
+    return multiply_weight(planner, index, a, *weight, false, std::nullopt);
+  }
+  return multiply_batches(planner, index);
+}
+
+}  // namespace torchship

@@ -1,0 +1,116 @@
+#include <algorithm>
+#include <cstdint>
+#include <numeric>
+#include <optional>
+
+#include "planned/lower/lowerings.h"
+#include "planned/team.h"
+
+namespace torchship {
+namespace {
+
+/// The reduced dimensions, each once, not negative; all of them for an empty list.
+std::optional<std::vector<bool>> reduced(const Planner& planner, ValueId id, std::size_t count) {
+  std::vector<bool> found(count, false);
+  if (planner.is_none(id)) return std::vector<bool>(count, true);
+  const auto given = planner.integers(id);
+  if (!given) return std::nullopt;
+  if (given->empty()) return std::vector<bool>(count, true);
+  for (const std::int64_t each : *given) {
+    found.at(static_cast<std::size_t>(each < 0 ? each + static_cast<std::int64_t>(count) : each)) = true;
+  }
+  return found;
+}
+
+/// The dimensions of an array in the order of memory, those of size 1 left out; nothing unless its elements
+/// lie side by side.
+std::optional<std::vector<std::size_t>> memory_order(const Array& array) {
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < array.sizes.size(); ++i) {
+    if (array.sizes[i] != 1) order.push_back(i);
+  }
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return array.strides[a] > array.strides[b]; });
+  std::int64_t expected = 1;
+  for (std::size_t i = order.size(); i-- > 0;) {
+    if (array.strides[order[i]] != expected) return std::nullopt;
+    expected *= array.sizes[order[i]];
+  }
+  return order;
+}
+
+/// [outer, reduced, inner]: nothing where the reduced dimensions are apart from each other in memory.
+std::optional<compute::Reducing> split(const Array& array, const std::vector<std::size_t>& order,
+                                       const std::vector<bool>& is_reduced) {
+  compute::Reducing reducing{.outer = 1, .reduced = 1, .inner = 1};
+  int part = 0;
+  for (const std::size_t i : order) {
+    if (is_reduced[i]) {
+      if (part == 2) return std::nullopt;
+      part = 1;
+    } else if (part == 1) {
+      part = 2;
+    }
+    std::int64_t& size = part == 0 ? reducing.outer : part == 1 ? reducing.reduced : reducing.inner;
+    size *= array.sizes[i];
+  }
+  return reducing;
+}
+
+}  // namespace
+
+bool lower_mean(Planner& planner, std::size_t index) {
+  const ObservedOperation& operation = planner.operation(index);
+  const auto& inputs = operation.inputs;
+  if (inputs.size() != 4 || !planner.is_array(inputs[0]) || !planner.is_array(operation.outputs[0])) {
+    return false;
+  }
+  const Sizes& sizes = planner.tensor(inputs[0])->sizes;
+  const auto is_reduced = reduced(planner, inputs[1], sizes.size());
+  if (!is_reduced || !planner.is_none(inputs[3])) return false;
+  Array input = planner.array(inputs[0]);
+  auto order = memory_order(input);
+  auto reducing = order ? split(input, *order, *is_reduced) : std::nullopt;
+  if (!reducing) {
+    input = planner.contiguous(input);
+    order = memory_order(input);
+    reducing = order ? split(input, *order, *is_reduced) : std::nullopt;
+  }
+  if (!reducing || input.numel() == 0) return false;
+  reducing->reduction = compute::Reduction::mean;
+
+  // What is left keeps its order in memory.
+  Sizes strides(sizes.size(), 1);
+  std::int64_t next = 1;
+  for (std::size_t i = order->size(); i-- > 0;) {
+    if ((*is_reduced)[(*order)[i]]) continue;
+    strides[(*order)[i]] = next;
+    next *= sizes[(*order)[i]];
+  }
+  const Sizes& kept = planner.tensor(operation.outputs[0])->sizes;
+  Sizes kept_strides;
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    if (kept.size() == sizes.size() || !(*is_reduced)[i]) kept_strides.push_back(strides[i]);
+  }
+  const Array result = planner.make_array(kept, kept_strides);
+  planner.absorb(index);
+  planner.bind(operation.outputs[0], result);
+  const bool is_large = input.numel() > 1 << 15;
+  planner.emit({.kernel = "mean",
+                .operators = {},
+                .run =
+                    [=, reducing = *reducing, run = planner.kernels().reduce](Frame& frame) {
+                      compute::Reducing bound = reducing;
+                      bound.input = frame.at(input);
+                      bound.result = frame.at(result);
+                      run_team(is_large ? frame.threads() : 1,
+                               [&](compute::Share share) { run(bound, share); });
+                    },
+                .reads = {input.buffer},
+                .writes = {result.buffer},
+                .operations = static_cast<double>(input.numel()),
+                .detail = ""});
+  return true;
+}
+
+}  // namespace torchship

@@ -1,0 +1,77 @@
+#include <optional>
+#include <vector>
+
+#include <ATen/ops/empty_strided.h>
+
+#include "planned/lower/lowerings.h"
+
+namespace torchship {
+namespace {
+
+/// Whether the operator's schema says that its result is a view of its first argument.
+bool gives_view(const torch::jit::Node& node) {
+  const c10::FunctionSchema* const schema = node.maybeSchema();
+  if (schema == nullptr || schema->returns().size() != 1 || schema->arguments().empty()) return false;
+  const auto* from = schema->arguments()[0].alias_info();
+  const auto* to = schema->returns()[0].alias_info();
+  return from != nullptr && to != nullptr && !from->isWrite() && !to->isWrite();
+}
+
+/// Sizes, strides and offset that the operator gives to memory that is not there.
+struct Views {
+  std::vector<Array> arrays;
+  bool is_list = false;
+};
+
+std::optional<Views> view(Planner& planner, const ObservedOperation& operation, const Array& from) {
+  const at::Tensor bare =
+      at::empty_strided(from.sizes, from.strides, at::TensorOptions().dtype(at::kFloat).device(at::kMeta));
+  torch::jit::Stack stack{bare};
+  for (std::size_t i = 1; i < operation.inputs.size(); ++i) {
+    stack.push_back(*planner.value(operation.inputs[i]).fixed);
+  }
+  operation.call->run(stack);
+  Views views{.arrays = {}, .is_list = stack.at(0).isTensorList()};
+  if (!views.is_list && !stack[0].isTensor()) return std::nullopt;
+  const std::vector<at::Tensor> results =
+      views.is_list ? stack[0].toTensorVector() : std::vector<at::Tensor>{stack[0].toTensor()};
+  for (const at::Tensor& result : results) {
+    if (!result.is_alias_of(bare)) return std::nullopt;
+    views.arrays.push_back({.buffer = from.buffer, .offset = from.offset + result.storage_offset(),
+                            .sizes = result.sizes().vec(), .strides = result.strides().vec()});
+  }
+  return views;
+}
+
+}  // namespace
+
+bool lower_view(Planner& planner, std::size_t index) {
+  const ObservedOperation& operation = planner.operation(index);
+  if (!gives_view(*operation.node) || !planner.is_array(operation.inputs[0])) return false;
+  const ValueId output = operation.outputs[0];
+  const bool is_list = !planner.tensor(output);
+  if (!is_list && !planner.is_array(output)) return false;
+  for (std::size_t i = 1; i < operation.inputs.size(); ++i) {
+    if (!planner.is_fixed(operation.inputs[i])) return false;
+  }
+  const Array from = planner.array(operation.inputs[0]);
+  std::optional<Views> views = view(planner, operation, from);
+  if (!views && !from.is_contiguous()) {
+    // As LibTorch does: what cannot be seen in another shape is copied first.
+    views = view(planner, operation, planner.contiguous(from));
+  }
+  if (!views) return false;
+  if (!views->is_list) {
+    planner.bind(output, views->arrays.at(0));
+    return true;
+  }
+  std::vector<ValueId> items;
+  for (Array& array : views->arrays) {
+    items.push_back(planner.new_value());
+    planner.bind(items.back(), std::move(array));
+  }
+  planner.bind_items(output, std::move(items), operation.node->output()->type());
+  return true;
+}
+
+}  // namespace torchship

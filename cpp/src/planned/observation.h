@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+#include <ATen/core/ivalue.h>
+#include <torch/csrc/jit/ir/ir.h>
+
+#include "planned/library_call.h"
+
+namespace torchship {
+
+/// What a tensor was in the observed run.
+struct TensorMeta {
+  at::ScalarType dtype = at::kFloat;
+  std::vector<std::int64_t> sizes;
+  std::vector<std::int64_t> strides;
+  bool is_plain = false;  ///< Strided, on the CPU, neither quantised nor a lazy conjugate.
+
+  std::int64_t numel() const;
+};
+
+using ValueId = std::uint32_t;
+
+/// One value of the observed run.
+struct ObservedValue {
+  /// What it is in every call of this signature: weights, and whatever follows from sizes alone.
+  std::optional<c10::IValue> fixed;
+  std::optional<TensorMeta> tensor;  ///< Where it was a tensor.
+  std::vector<std::size_t> uses;     ///< The operations that take it, once for each argument.
+  bool is_result = false;            ///< What the method returns.
+};
+
+/// One operation that a call executes; branches that are known and loops of known length are
+/// taken already.
+struct ObservedOperation {
+  torch::jit::Node* node = nullptr;
+  std::vector<ValueId> inputs;
+  std::vector<ValueId> outputs;
+  std::shared_ptr<const LibraryCall> call;  ///< How LibTorch runs it.
+};
+
+/// A method run once, operation by operation, in LibTorch.
+///
+/// Sizes and dtypes of all values are then known, and so is what depends on them alone: such values
+/// are `fixed`, and the operations that gave them are left out.
+struct Observation {
+  std::vector<ObservedValue> values;
+  std::vector<ObservedOperation> operations;
+  std::vector<ValueId> arguments;
+  ValueId result = 0;
+  c10::IValue output;  ///< What the run gave.
+};
+
+/// Runs the graph on the arguments; intermediate results are let go as soon as nothing needs them.
+/// Throws what LibTorch throws. In inference mode.
+Observation observe(torch::jit::Graph& graph, const std::vector<c10::IValue>& arguments);
+
+}  // namespace torchship

@@ -1,0 +1,80 @@
+#include "planned/plan.h"
+
+#include <chrono>
+#include <functional>
+#include <numeric>
+
+#include <ATen/ops/as_strided.h>
+#include <ATen/ops/from_blob.h>
+
+#include "planned/frame.h"
+
+namespace torchship {
+namespace {
+
+at::Tensor tensor_over(const Array& array, Frame& frame) {
+  const at::Tensor& whole = frame.tensor(array.buffer);
+  if (whole.defined() && array.offset == 0 && whole.sizes() == array.sizes &&
+      whole.strides() == array.strides) {
+    return whole;
+  }
+  if (whole.defined()) {
+    return whole.as_strided(array.sizes, array.strides, whole.storage_offset() + array.offset);
+  }
+  return at::from_blob(frame.at(array), array.sizes, array.strides, at::kFloat);
+}
+
+}  // namespace
+
+c10::IValue ValueTree::build(Frame& frame) const {
+  switch (kind) {
+    case Kind::fixed: return fixed;
+    case Kind::array: return tensor_over(array, frame);
+    case Kind::slot: return frame.slot(index);
+    case Kind::argument: return frame.argument(index);
+    case Kind::tuple: {
+      std::vector<c10::IValue> values;
+      values.reserve(items.size());
+      for (const ValueTree& item : items) values.push_back(item.build(frame));
+      return c10::ivalue::Tuple::create(std::move(values));
+    }
+    case Kind::list: break;
+  }
+  c10::impl::GenericList list(type->containedType(0));
+  list.reserve(items.size());
+  for (const ValueTree& item : items) list.push_back(item.build(frame));
+  return list;
+}
+
+std::int64_t Array::numel() const {
+  return std::accumulate(sizes.begin(), sizes.end(), std::int64_t{1}, std::multiplies<>());
+}
+
+bool Array::is_contiguous() const {
+  std::int64_t expected = 1;
+  for (std::size_t i = sizes.size(); i-- > 0;) {
+    if (sizes[i] != 1 && strides[i] != expected) return false;
+    expected *= sizes[i];
+  }
+  return true;
+}
+
+std::vector<double> Plan::time(Frame& frame, const std::vector<c10::IValue>& arguments) const {
+  using Clock = std::chrono::steady_clock;
+  std::vector<double> microseconds;
+  frame.begin(arguments);
+  for (const Step& step : steps) {
+    const auto before = Clock::now();
+    step.run(frame);
+    microseconds.push_back(std::chrono::duration<double, std::micro>(Clock::now() - before).count());
+  }
+  return microseconds;
+}
+
+c10::IValue Plan::run(Frame& frame, const std::vector<c10::IValue>& arguments) const {
+  frame.begin(arguments);
+  for (const Step& step : steps) step.run(frame);
+  return result.build(frame);
+}
+
+}  // namespace torchship

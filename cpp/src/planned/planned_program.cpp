@@ -1,0 +1,190 @@
+#include "planned/planned_program.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <limits>
+
+#include <torch/csrc/jit/passes/remove_mutation.h>
+
+#include "graphs/writes.h"
+#include "planned/call_key.h"
+#include "planned/describe_plan.h"
+#include "planned/observation.h"
+#include "planned/planner.h"
+#include "planned/same_values.h"
+#include "torchscript/message.h"
+
+namespace torchship {
+namespace {
+
+namespace jit = torch::jit;
+
+constexpr std::size_t kMostPlans = 32;  ///< Of a method; the oldest is dropped.
+
+/// The graph with operators that write in place replaced by those that do not; null where some
+/// are left.
+std::shared_ptr<jit::Graph> without_writes(const std::shared_ptr<jit::Graph>& graph) {
+  if (!may_write(*graph)) return graph;
+  std::shared_ptr<jit::Graph> copy = graph->copy();
+  jit::RemoveListMutation(copy);
+  jit::RemoveTensorMutation(copy);
+  return may_write(*copy) ? nullptr : copy;
+}
+
+std::shared_ptr<PlanEntry> refused(std::string reason) {
+  auto entry = std::make_shared<PlanEntry>();
+  entry->reason = std::move(reason);
+  return entry;
+}
+
+std::shared_ptr<PlanEntry> ready(Plan plan) {
+  auto entry = std::make_shared<PlanEntry>();
+  entry->plan = std::make_unique<const Plan>(std::move(plan));
+  entry->frames = std::make_unique<FramePool>(*entry->plan);
+  return entry;
+}
+
+c10::IValue run_plan(const PlanEntry& entry, const std::vector<c10::IValue>& arguments) {
+  FramePool::Lease frame(*entry.frames);
+  return entry.plan->run(*frame, arguments);
+}
+
+template <typename Work>
+double seconds_of(const Work& work) {
+  const auto before = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
+}
+
+}  // namespace
+
+PlannedProgram::PlannedProgram(const Program& plain, bool must_pay)
+    : plain_(plain), must_pay_(must_pay), graph_(without_writes(plain.frozen)) {}
+
+void PlannedProgram::run(std::vector<c10::IValue>& stack) {
+  const std::string key = call_key(stack);
+  std::shared_ptr<const PlanEntry> entry = find(key);
+  if (!entry) {
+    const std::lock_guard lock(making_);
+    entry = find(key);
+    if (!entry) {
+      c10::IValue result;
+      entry = make(stack, result);
+      keep(key, entry);
+      if (entry->plan) {
+        stack = {std::move(result)};
+        return;
+      }
+    }
+  }
+  if (entry->plan) {
+    try {
+      c10::IValue result = run_plan(*entry, stack);
+      stack.clear();
+      stack.push_back(std::move(result));
+      return;
+    } catch (const Deviation&) {
+    }
+  }
+  plain_.run(stack);
+}
+
+Graph PlannedProgram::describe(const std::vector<c10::IValue>& arguments, bool profile) {
+  const std::shared_ptr<const PlanEntry> entry = entry_for(arguments);
+  if (!entry->plan) {
+    Graph none;
+    none.notes.push_back("calls of these sizes run in LibTorch's interpreter: " + entry->reason);
+    return none;
+  }
+  std::vector<double> microseconds;
+  if (profile) {
+    FramePool::Lease frame(*entry->frames);
+    entry->plan->run(*frame, arguments);
+    microseconds = entry->plan->time(*frame, arguments);
+  }
+  return describe_plan(*entry->plan, microseconds);
+}
+
+std::shared_ptr<const PlanEntry> PlannedProgram::entry_for(const std::vector<c10::IValue>& arguments) {
+  const std::string key = call_key(arguments);
+  if (auto entry = find(key)) return entry;
+  const std::lock_guard lock(making_);
+  if (auto entry = find(key)) return entry;
+  c10::IValue result;
+  const auto entry = make(arguments, result);
+  keep(key, entry);
+  return entry;
+}
+
+std::shared_ptr<const PlanEntry> PlannedProgram::find(const std::string& key) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = entries_.find(key);
+  return found == entries_.end() ? nullptr : found->second;
+}
+
+std::shared_ptr<const PlanEntry> PlannedProgram::make(const std::vector<c10::IValue>& arguments,
+                                                      c10::IValue& result) {
+  if (!graph_) return refused("the method writes to tensors in place");
+  Observation seen;
+  const double seconds = seconds_of([&] { seen = observe(*graph_, arguments); });
+  try {
+    return proven(seen, seconds, arguments, result);
+  } catch (const Deviation&) {
+    return refused("sizes depend on data");
+  } catch (const std::exception& error) {
+    return refused("it could not be planned: " + explain(error).text);
+  }
+}
+
+std::shared_ptr<PlanEntry> PlannedProgram::proven(const Observation& seen, double seconds,
+                                                  const std::vector<c10::IValue>& arguments,
+                                                  c10::IValue& result) {
+  std::string reason;
+  for (const bool exact : {false, true}) {
+    Plan plan = Planner(seen, packed_, exact).make();
+    if (plan.planned == 0) return refused("no operator has a kernel of ours");
+    const std::shared_ptr<PlanEntry> entry = ready(std::move(plan));
+    result = run_plan(*entry, arguments);
+    reason = difference(result, seen.output);
+    if (!reason.empty()) continue;
+    if (must_pay_) reason = slowness(*entry, seconds, arguments);
+    return reason.empty() ? entry : refused(reason);
+  }
+  return refused("its results are not LibTorch's: " + reason);
+}
+
+/// Both take turns, some times where they are short: the first calls of a signature are to stay quick.
+std::string PlannedProgram::slowness(const PlanEntry& entry, double seconds,
+                                     const std::vector<c10::IValue>& arguments) const {
+  constexpr double kLong = 15e-3, kBudget = 20e-3, kNoise = 1.03;
+  constexpr int kMostRounds = 20;
+  double own = seconds_of([&] { run_plan(entry, arguments); }), other = seconds;
+  if (seconds < kLong) {
+    double spent = own;
+    other = std::numeric_limits<double>::infinity();
+    for (int round = 0; round < kMostRounds && (round < 2 || spent < kBudget); ++round) {
+      std::vector<c10::IValue> stack = arguments;
+      const double theirs = seconds_of([&] { plain_.run(stack); });
+      const double ours = seconds_of([&] { run_plan(entry, arguments); });
+      other = std::min(other, theirs);
+      own = std::min(own, ours);
+      spent += theirs + ours;
+    }
+  }
+  if (own <= other * kNoise) return "";
+  char text[64];
+  std::snprintf(text, sizeof(text), "a plan takes %.2f of the interpreter's time", own / other);
+  return text;
+}
+
+void PlannedProgram::keep(const std::string& key, std::shared_ptr<const PlanEntry> entry) {
+  const std::unique_lock lock(mutex_);
+  entries_[key] = std::move(entry);
+  order_.push_back(key);
+  if (order_.size() <= kMostPlans) return;
+  entries_.erase(order_.front());
+  order_.erase(order_.begin());
+}
+
+}  // namespace torchship

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <vector>
+
+#include <ATen/core/ivalue.h>
+#include <torchship/graph.h>
+
+#include "engines/program.h"
+#include "planned/frame.h"
+#include "planned/observation.h"
+#include "planned/packed_weights.h"
+#include "planned/plan.h"
+
+namespace torchship {
+
+/// Of one method, for arguments of one signature: a plan, or why there is none.
+struct PlanEntry {
+  std::unique_ptr<const Plan> plan;
+  std::unique_ptr<FramePool> frames;
+  std::string reason;  ///< Why calls go to LibTorch; empty where there is a plan.
+};
+
+/// The plans of one method that writes no state. Safe to use from several threads.
+///
+/// There is a plan for each signature of a call (dtypes and sizes), made when it comes for the first time: that
+/// call runs in LibTorch, which shows what there is to plan, and then in the plan, which must give the
+/// same within the tolerance of the dtype. Whatever is refused, or deviates, runs in LibTorch.
+class PlannedProgram {
+ public:
+  /// `plain` must outlive this. With `must_pay` a plan must be faster than LibTorch's interpreter too.
+  PlannedProgram(const Program& plain, bool must_pay);
+
+  /// Takes the arguments, the module first, off the stack and leaves the results. In inference mode.
+  void run(std::vector<c10::IValue>& stack);
+
+  /// What runs for these arguments, planned now if need be; with the times of a run if `profile`. The graph
+  /// has no body where there is no plan, and a note that says why. In inference mode.
+  Graph describe(const std::vector<c10::IValue>& arguments, bool profile);
+
+ private:
+  std::shared_ptr<const PlanEntry> entry_for(const std::vector<c10::IValue>& arguments);
+  std::shared_ptr<const PlanEntry> find(const std::string& key) const;
+  std::shared_ptr<const PlanEntry> make(const std::vector<c10::IValue>& arguments, c10::IValue& result);
+  void keep(const std::string& key, std::shared_ptr<const PlanEntry> entry);
+
+  /// A plan that gives what LibTorch gave, and its result; or why there is none.
+  std::shared_ptr<PlanEntry> proven(const Observation& seen, double seconds,
+                                    const std::vector<c10::IValue>& arguments, c10::IValue& result);
+  /// Why it does not pay; `seconds` is what LibTorch took for the first call.
+  std::string slowness(const PlanEntry& entry, double seconds,
+                      const std::vector<c10::IValue>& arguments) const;
+
+  const Program& plain_;
+  bool must_pay_;
+  std::shared_ptr<torch::jit::Graph> graph_;  ///< Without writes; null where there are some.
+  PackedWeights packed_;
+  mutable std::shared_mutex mutex_;  ///< Of entries_ and order_.
+  std::mutex making_;                ///< One plan is made at a time.
+  std::map<std::string, std::shared_ptr<const PlanEntry>> entries_;
+  std::vector<std::string> order_;   ///< Of the entries, the oldest first.
+};
+
+}  // namespace torchship

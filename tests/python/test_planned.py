@@ -1,0 +1,158 @@
+"""The engine `planned`: kernels of torchship's own, for tensors of the sizes that a call has."""
+
+import threading
+
+import pytest
+import torch
+import torchship
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def planned(module: nn.Module, *examples: Tensor, path, **options) -> torchship.Model:
+    torchship.trace(module.eval(), examples, **options).save(path)
+    return torchship.load(path, engine="planned")
+
+
+def kernels(model: torchship.Model, *inputs: Tensor) -> list[str]:
+    return [node.operator_name for node in model.graph(inputs=inputs).body.nodes]
+
+
+class Block(nn.Module):
+    """A convolution, a residual, a pooling, a product."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 3, padding=1)
+        self.second = nn.Conv2d(8, 8, 3, padding=1)
+        self.norm = nn.BatchNorm2d(8)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x):
+        y = F.relu(self.first(x))
+        y = F.relu(self.norm(self.second(y)) + y)
+        return self.head(F.max_pool2d(y, 2).mean((2, 3)))
+
+
+class Attention(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.parts = nn.Linear(16, 48)
+        self.norm = nn.LayerNorm(16)
+        self.last = nn.Linear(16, 16)
+
+    def forward(self, x):
+        q, k, v = (
+            part.view(*x.shape[:2], 4, 4).transpose(1, 2)
+            for part in self.parts(self.norm(x)).chunk(3, dim=-1)
+        )
+        mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(x.shape)
+        return x + F.gelu(self.last(mixed))
+
+
+@pytest.mark.parametrize(
+    ("module", "shape", "expected"),
+    [
+        (Block(), (2, 3, 16, 16), {"torchship::convolve", "torchship::max_pool", "torchship::mean"}),
+        (Attention(), (2, 7, 16), {"torchship::attend", "torchship::layer_norm"}),
+        (nn.LSTM(6, 10, 2, bidirectional=True), (5, 3, 6), {"torchship::lstm_layer"}),
+        (nn.GRU(6, 10, batch_first=True), (5, 3, 6), {"torchship::gru_layer"}),
+    ],
+)
+def test_networks_run_in_kernels_alone(module, shape, expected, tmp_path):
+    torch.manual_seed(0)
+    model = planned(module, torch.randn(shape), path=tmp_path / "m.pt")
+    assert model.engine.name == "planned"
+    for _ in range(2):
+        x = torch.randn(shape)
+        torch.testing.assert_close(model(x), module(x), rtol=1e-4, atol=1e-5)
+    names = set(kernels(model, torch.randn(shape)))
+    assert expected <= names
+    assert all(name.startswith("torchship::") for name in names), names
+
+
+def test_every_size_has_its_own_plan(tmp_path):
+    module = Attention()
+    model = planned(module, torch.randn(2, 7, 16), path=tmp_path / "m.pt", dynamic="all")
+    for rows in (1, 9, 3, 9, 64):
+        x = torch.randn(1, rows, 16)
+        torch.testing.assert_close(model(x), module(x), rtol=1e-4, atol=1e-5)
+
+
+def test_threads_share_a_model(tmp_path):
+    module = Block()
+    model = planned(module, torch.randn(2, 3, 16, 16), path=tmp_path / "m.pt")
+    x = torch.randn(2, 3, 16, 16)
+    expected = model(x)
+    wrong = []
+
+    def call():
+        for _ in range(20):
+            if not torch.equal(model(x), expected):
+                wrong.append(1)
+
+    threads = [threading.Thread(target=call) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_number_of_threads_changes_nothing_but_rounding(tmp_path):
+    module = Block()
+    planned(module, torch.randn(2, 3, 16, 16), path=tmp_path / "m.pt")
+    x = torch.randn(2, 3, 16, 16)
+    results = [
+        torchship.load(tmp_path / "m.pt", engine="planned", threads=threads)(x)
+        for threads in (1, 2, 3)
+    ]
+    for result in results[1:]:
+        torch.testing.assert_close(result, results[0], rtol=1e-5, atol=1e-6)
+
+
+def test_what_it_does_not_know_runs_in_libtorch(tmp_path):
+    class Mixed(nn.Module):
+        def forward(self, x):
+            return torch.fft.rfft(torch.relu(x)).abs() * 2, torch.cumsum(x, 0).double()
+
+    x = torch.randn(6, 8)
+    module = Mixed()
+    model = planned(module, x, path=tmp_path / "m.pt")
+    for got, expected in zip(model(x), module(x), strict=True):
+        torch.testing.assert_close(got, expected)
+    names = kernels(model, x)
+    assert "torchship::pointwise" in names and any(name.startswith("aten::") for name in names)
+
+
+def test_graph_tells_kernels_memory_and_time(tmp_path):
+    model = planned(Block(), torch.randn(2, 3, 16, 16), path=tmp_path / "m.pt")
+    graph = model.graph(profile=True, inputs=[torch.randn(2, 3, 16, 16)])
+    assert graph.engine == "planned"
+    assert all(node.microseconds > 0 for node in graph.body.nodes)
+    blocks = [block for node in graph.body.nodes for block in node.blocks]
+    members = {member.operator_name for block in blocks for member in block.nodes}
+    assert {"aten::relu", "aten::linear", "aten::max_pool2d", "aten::mean"} <= members
+    assert any("share" in note for note in graph.notes)
+
+
+def test_models_with_state_go_to_the_interpreter(tmp_path):
+    class Counter(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("count", torch.zeros(1))
+
+        def forward(self, x):
+            self.count += 1
+            return torch.relu(x) + self.count
+
+    path = tmp_path / "m.pt"
+    torch.jit.save(torch.jit.script(Counter()), path)
+    model = torchship.load(path, engine="planned")
+    assert [model(torch.zeros(1)).item() for _ in range(3)] == [1, 2, 3]
+
+
+def test_it_is_for_the_cpu_and_optimizes(tmp_path):
+    planned(nn.Linear(2, 2), torch.randn(1, 2), path=tmp_path / "m.pt")
+    with pytest.raises(torchship.EngineError, match="optimizes"):
+        torchship.load(tmp_path / "m.pt", engine="planned", optimize=False)
