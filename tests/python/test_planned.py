@@ -73,7 +73,7 @@ def test_networks_run_in_kernels_alone(module, shape, expected, tmp_path):
 
 def test_every_size_has_its_own_plan(tmp_path):
     module = Attention()
-    model = planned(module, torch.randn(2, 7, 16), path=tmp_path / "m.pt", dynamic="all")
+    model = planned(module, torch.randn(2, 7, 16), path=tmp_path / "m.pt")
     for rows in (1, 9, 3, 9, 64):
         x = torch.randn(1, rows, 16)
         torch.testing.assert_close(model(x), module(x), rtol=1e-4, atol=1e-5)
@@ -146,8 +146,8 @@ def test_models_with_state_go_to_the_interpreter(tmp_path):
             self.count += 1
             return torch.relu(x) + self.count
 
-    path = tmp_path / "m.pt"
-    torch.jit.save(torch.jit.script(Counter()), path)
+    path = tmp_path / "m.pt2"
+    torch.export.save(torch.export.export(Counter(), (torch.zeros(1),)), path)
     model = torchship.load(path, engine="planned")
     assert [model(torch.zeros(1)).item() for _ in range(3)] == [1, 2, 3]
 

@@ -178,7 +178,7 @@ def test_memory_that_does_not_fit_is_left_alone(mlp, outputs):
 
 def test_engines_are_chosen_with_a_reason(mlp):
     engine = torchship.load(mlp).engine
-    assert engine.name == "interpreter" and "compiled" in engine.reason
+    assert engine.name == "planned" and "compiled" in engine.reason
     assert torchship.load(mlp, engine="interpreter").engine.reason == "it was asked for"
     with pytest.raises(torchship.EngineError, match="has no engine 'fast'"):
         torchship.load(mlp, engine="fast")

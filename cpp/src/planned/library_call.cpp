@@ -44,8 +44,9 @@ std::shared_ptr<jit::Graph> graph_of(jit::Node& node, const std::vector<jit::Val
 }  // namespace
 
 LibraryCall::LibraryCall(jit::Node& node) {
-  const jit::Operator* const known = node.blocks().empty() ? node.maybeOperator() : nullptr;
-  if (known != nullptr) {
+  // The interpreter has instructions of its own for most of "prim"; operators of that name differ.
+  const bool is_operator = node.blocks().empty() && !node.kind().is_prim();
+  if (const jit::Operator* const known = is_operator ? node.maybeOperator() : nullptr) {
     inputs_.assign(node.inputs().begin(), node.inputs().end());
     operation_ = known->getOperation(&node);
     return;
