@@ -23,7 +23,7 @@ EveryEngine usable_engines(const Source& archive, const LoadOptions& load) {
   if (load.engine != "all") return {.names = {load.engine}, .passed_over = {}};
   std::vector<std::string> names;
   for (const EngineInfo& engine : read_info(archive).engines) names.push_back(engine.id);
-  if (names.empty()) return {.names = {"interpreter"}, .passed_over = {}};
+  if (load.device.is_cpu() && load.optimize) names.emplace_back("planned");
   names.emplace_back("interpreter");
   EveryEngine every;
   for (const std::string& name : names) {

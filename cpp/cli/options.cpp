@@ -29,7 +29,7 @@ void add_load_arguments(CLI::App& command, LoadArguments& arguments) {
   command.add_option("--device", arguments.device, "cpu, cuda or cuda:N")
       ->type_name("DEVICE")
       ->capture_default_str();
-  command.add_option("--engine", arguments.engine, "auto, interpreter, compiled, or one of the archive's; with bench and check all")
+  command.add_option("--engine", arguments.engine, "auto, planned, interpreter, compiled, or one of the archive's; with bench and check all")
       ->type_name("ENGINE")
       ->capture_default_str();
   command.add_option("--threads", arguments.threads, "Threads that one operator may use")

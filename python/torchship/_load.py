@@ -58,8 +58,8 @@ def load(
     traces do; the archive's samples are run again then, and must agree. `operator_libraries`
     are shared libraries with operators that the model needs; they are loaded for good.
 
-    `engine` is "auto", "interpreter", or the id of a compiled engine; `model.engine` says which one
-    it is and why. `optimize` prepares every method for inference; without it every operator runs as
+    `engine` is "auto", "planned", "interpreter", or the id of a compiled engine; `model.engine` says
+    which one it is and why. `optimize` prepares every method for inference; without it every operator runs as
     it was recorded, and gives the bits that LibTorch gives. `warm_up` makes the calls that are slow
     while loading.
 

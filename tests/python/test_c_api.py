@@ -123,12 +123,12 @@ def test_c_program_describes_an_archive(describe, tmp_path):
     assert f"input 'x' kind 1 Tensor float32: {batch} 3\n" in said
     assert f"  member 'rows' kind 1 Tensor float32: {batch} 2\n" in said
     assert f"  member 'sums' kind 1 Tensor float32: {batch}\n" in said
-    assert re.search(r"^interpreter on cpu: .+; 0 passed over$", said, re.M)
+    assert re.search(r"^planned on cpu: .+; 0 passed over$", said, re.M)
     assert "check passed\nsample 0 passed \n" in said
     info, check = documents(said)
     assert info == cli_json("info", path)
-    (engine,) = cli_json("check", path)["engines"]
-    assert {"engine": "interpreter", **check} == engine
+    (engine,) = cli_json("check", path, "--engine", "planned")["engines"]
+    assert {"engine": "planned", **check} == engine
 
 
 def test_c_program_tells_of_a_failing_check(describe, archives, tmp_path):

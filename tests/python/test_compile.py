@@ -124,7 +124,7 @@ def test_stock_torch_opens_it(compiled):
     [
         ("x86-64-v3", "forward-x86-64-v3-1t", "it needs a CPU of level x86-64-v4"),
         ("x86-64-v2", "forward-x86-64-v2-1t", "it needs a CPU of level x86-64-v3"),
-        ("x86-64-v1", "interpreter", "it needs a CPU of level x86-64-v2"),
+        ("x86-64-v1", "planned", "it needs a CPU of level x86-64-v2"),
     ],
 )
 def test_older_processors(compiled, monkeypatch, level, engine, reason):
@@ -145,7 +145,7 @@ def test_info_check_and_bench_know_every_engine(compiled, monkeypatch):
     report = cli_json("check", compiled, "--threads", "1")
     assert report["passed"]
     names = [each["engine"] for each in report["engines"]]
-    assert names == ["forward-x86-64-v3-1t", "forward-x86-64-v2-1t", "interpreter"]
+    assert names == ["forward-x86-64-v3-1t", "forward-x86-64-v2-1t", "planned", "interpreter"]
     (passed,) = report["passed_over"]
     assert passed["engine"] == "forward-x86-64-v4-1t" and "x86-64-v4" in passed["reason"]
     found = cli_json("bench", compiled, "--engine", "all", "--threads", "1", "--seconds", "0.05")

@@ -37,7 +37,7 @@ def traced(tmp_path):
 
     def make(module, *examples):
         torchship.trace(module, examples).save(tmp_path / "traced.pt")
-        return torchship.load(tmp_path / "traced.pt")
+        return torchship.load(tmp_path / "traced.pt", engine="interpreter")
 
     return make
 
@@ -48,7 +48,7 @@ def plain(tmp_path):
 
     def make(script):
         legacy(torch.jit.save, script, str(tmp_path / "plain.pt"))
-        return torchship.load(tmp_path / "plain.pt")
+        return torchship.load(tmp_path / "plain.pt", engine="interpreter")
 
     return make
 

@@ -205,12 +205,13 @@ def test_colours(files):
 
 
 def test_profile(files):
-    text = cli_ok("graph", files["net"], "--profile", *INPUT)
+    options = ("--engine", "interpreter", "--profile", *INPUT)
+    text = cli_ok("graph", files["net"], *options)
     assert re.search(r"^time by operator +calls +time +share$", text, re.MULTILINE)
     assert re.search(r"^time by source line +calls +time +share$", text, re.MULTILINE)
     assert len(re.findall(r"^total .* 100\.0 %$", text, re.MULTILINE)) == 2
     assert re.search(r"^aten::linear +\d+ +[\d.]+ [um]s +[\d.]+ %$", text, re.MULTILINE)
-    graph = cli_json("graph", files["net"], "--profile", *INPUT)
+    graph = cli_json("graph", files["net"], *options)
     nodes = graph["body"]["nodes"]
     kernel, last = [node for node in nodes if node["kind"] in ("kernel", "operator")]
     (block,) = kernel["blocks"]
@@ -218,6 +219,16 @@ def test_profile(files):
     assert last["operator"] == "aten::linear"
     for node in (kernel, last):
         assert node["microseconds"] > 0 and node["executions"] >= 1
+
+
+def test_profile_of_a_plan(files):
+    text = cli_ok("graph", files["net"], "--profile", *INPUT)
+    assert "planned on cpu" in text.splitlines()[0]
+    assert re.search(r"^torchship::multiply +2 +[\d.]+ [um]s +100\.0 %$", text, re.MULTILINE)
+    first, last = cli_json("graph", files["net"], "--profile", *INPUT)["body"]["nodes"]
+    inside = [node["operator"] for node in first["blocks"][0]["nodes"]]
+    assert inside == ["aten::linear", "aten::relu"]
+    assert first["microseconds"] > 0 and last["attributes"]["sizes"] == "2 x 4 x 2"
 
 
 # Files.

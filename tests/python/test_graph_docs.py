@@ -42,7 +42,7 @@ def test_examples(folder, example):
 
 
 def test_example_of_cli(folder):
-    output = printed(folder, folder / "chain.pt", "--stage", "optimized")
+    output = printed(folder, folder / "chain.pt", "--engine", "interpreter", "--stage", "optimized")
     assert f"```\n{output}```" in (DOCS / "cli.md").read_text()
 
 

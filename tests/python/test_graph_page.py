@@ -243,7 +243,7 @@ def test_dragging_moves_the_diagram(open_page, files, browser):
 
 
 def test_details_of_a_node(open_page, files):
-    page = open_page(files["residual"], "--stage", "optimized", "-i",
+    page = open_page(files["residual"], "--engine", "interpreter", "--stage", "optimized", "-i",
                      f"x={json.dumps(torch.ones(2, 8).tolist())}")
     page.click("#expand-all")
     page.item("tanh").click()
@@ -271,7 +271,7 @@ def test_groups_open_and_close(open_page, files):
 
 
 def test_profile_colours_by_time_and_has_tables(open_page, files):
-    page = open_page(files["residual"], "--profile", "-i",
+    page = open_page(files["residual"], "--engine", "interpreter", "--profile", "-i",
                      f"x={json.dumps(torch.ones(2, 8).tolist())}")
     assert page.count(".item.heated") > 0
     page.click("[data-tab=time]")

@@ -199,7 +199,7 @@ def private():
 torchship.load(sys.argv[2])  # What the first load of a process takes, whatever it loads.
 x = torch.ones(1)
 before = private()
-model = torchship.load(sys.argv[1])
+model = torchship.load(sys.argv[1], engine="interpreter")
 model(x)
 print(private() - before, flush=True)
 sys.stdin.read()

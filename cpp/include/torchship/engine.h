@@ -13,7 +13,7 @@ struct PassedOver {
 
 /// Which engine runs a model, and why.
 struct EngineChoice {
-  std::string name;    ///< "interpreter"
+  std::string name;    ///< "planned", "interpreter", "compiled"
   std::string reason;  ///< One line for people.
   std::vector<PassedOver> passed_over;
 };

@@ -88,7 +88,7 @@ struct GraphPass {
 struct Graph {
   Stage stage = Stage::initial;
   std::string method;
-  std::string engine;  ///< "interpreter": whose graph this is at stage `optimized`.
+  std::string engine;  ///< "interpreter", "planned": whose graph this is at stage `optimized`.
   std::string device;  ///< "cpu", "cuda:0"
   std::vector<GraphValue> values;
   GraphBlock body;

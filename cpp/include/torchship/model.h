@@ -46,7 +46,10 @@ struct LoadOptions {
   /// Where the code names a device that is not `device`, take `device` instead: a device that was
   /// baked in by the tracer. The archive's samples are run again then, and must agree.
   bool retarget = true;
-  /// "auto", "interpreter", or the id of a compiled engine in the archive; see Model::engine().
+  /// "auto", "planned", "interpreter", "compiled", or the id of a compiled engine in the archive; see
+  /// Model::engine(). "auto" takes compiled engines where they fit; on the CPU it makes plans for the
+  /// rest, each of which must give LibTorch's results and not be slower, or LibTorch runs the call
+  /// (docs/planned.md).
   std::string engine = "auto";
   /// Threads that one operator of a call may use. 0 shares LibTorch's number for the calling thread
   /// between the calls that run at that moment. Results may differ in the last bits from one number

@@ -120,7 +120,7 @@ class Interpreter final : public Engine {
       return executed_graph(method, inputs, profile);
     });
     graph.method = method.name;
-    graph.engine = plans_ ? "planned" : "interpreter";
+    if (graph.engine.empty()) graph.engine = "interpreter";
     graph.device = device_.str();
     return graph;
   }

@@ -1,9 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -11,22 +10,15 @@
 
 namespace torchship {
 
-/// Weights as kernels like them, packed once for all plans of a model. Safe to use from several threads.
-class PackedWeights {
- public:
-  /// What was packed of `weights` for `use`, which says what was made of them in which sizes; made by
-  /// `pack`, into memory for `floats` numbers, where it is not there yet.
-  std::shared_ptr<const float> get(const std::vector<at::Tensor>& weights, const std::string& use,
-                                   std::int64_t floats, const std::function<void(float*)>& pack);
+// Note [Packed weights]
+// What kernels read is a copy of the weights, so the models of one file, whose weights lie in one place,
+// share it as they share the file's pages: there is one cache for the process. It holds nothing itself; with
+// the last plan that reads them the copies are gone.
 
- private:
-  struct Entry {
-    std::vector<at::Tensor> weights;  ///< Keeps the memory that the key names.
-    std::shared_ptr<const float> packed;
-  };
-
-  std::mutex mutex_;
-  std::map<std::string, Entry> entries_;
-};
+/// What was packed of `weights` for `use`, which says what was made of them in which sizes; made by `pack`, into
+/// memory for `floats` numbers, where it is not there yet. Safe to call from several threads.
+std::shared_ptr<const float> packed_weights(const std::vector<at::Tensor>& weights,
+                                            const std::string& use, std::int64_t floats,
+                                            const std::function<void(float*)>& pack);
 
 }  // namespace torchship

@@ -36,7 +36,9 @@ c10::IValue ValueTree::build(Frame& frame) const {
       std::vector<c10::IValue> values;
       values.reserve(items.size());
       for (const ValueTree& item : items) values.push_back(item.build(frame));
-      return c10::ivalue::Tuple::create(std::move(values));
+      const auto names = type->cast<c10::TupleType>();
+      return names->schema() ? c10::ivalue::Tuple::createNamed(std::move(values), names)
+                             : c10::ivalue::Tuple::create(std::move(values));
     }
     case Kind::list: break;
   }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,10 +52,16 @@ struct Array {
   bool is_contiguous() const;
 };
 
+/// An operator that a step stands for, and what it gave.
+struct PlannedOperator {
+  const torch::jit::Node* node = nullptr;
+  std::optional<TensorMeta> result;
+};
+
 /// One thing that a plan does.
 struct Step {
-  std::string kernel;                             ///< "multiply", "LibTorch": for people.
-  std::vector<const torch::jit::Node*> operators;  ///< What it stands for.
+  std::string kernel;  ///< "multiply", "LibTorch": for people.
+  std::vector<PlannedOperator> operators;
   std::function<void(Frame&)> run;
   std::vector<BufferId> reads;
   std::vector<BufferId> writes;

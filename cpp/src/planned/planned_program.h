@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <vector>
@@ -14,7 +15,6 @@
 #include "engines/program.h"
 #include "planned/frame.h"
 #include "planned/observation.h"
-#include "planned/packed_weights.h"
 #include "planned/plan.h"
 
 namespace torchship {
@@ -44,6 +44,8 @@ class PlannedProgram {
   Graph describe(const std::vector<c10::IValue>& arguments, bool profile);
 
  private:
+  /// The result, if there is a plan.
+  std::optional<c10::IValue> run_planned(const std::vector<c10::IValue>& arguments);
   std::shared_ptr<const PlanEntry> entry_for(const std::vector<c10::IValue>& arguments);
   std::shared_ptr<const PlanEntry> find(const std::string& key) const;
   std::shared_ptr<const PlanEntry> make(const std::vector<c10::IValue>& arguments, c10::IValue& result);
@@ -58,8 +60,7 @@ class PlannedProgram {
 
   const Program& plain_;
   bool must_pay_;
-  std::shared_ptr<torch::jit::Graph> graph_;  ///< Without writes; null where there are some.
-  PackedWeights packed_;
+  std::shared_ptr<torch::jit::Graph> graph_;  ///< Without effects; null where it has some.
   mutable std::shared_mutex mutex_;  ///< Of entries_ and order_.
   std::mutex making_;                ///< One plan is made at a time.
   std::map<std::string, std::shared_ptr<const PlanEntry>> entries_;

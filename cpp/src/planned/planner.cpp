@@ -6,6 +6,7 @@
 
 #include "planned/arena.h"
 #include "planned/lower/lowerings.h"
+#include "planned/packed_weights.h"
 #include "planned/team.h"
 
 namespace torchship {
@@ -48,9 +49,8 @@ bool is_float(const TensorMeta* tensor) {
 
 }  // namespace
 
-Planner::Planner(const Observation& seen, PackedWeights& packed, bool exact)
+Planner::Planner(const Observation& seen, bool exact)
     : seen_(seen),
-      packed_(packed),
       exact_(exact),
       kernels_(compute::kernels()),
       places_(seen.values.size()),
@@ -290,8 +290,14 @@ std::optional<std::size_t> Planner::only_use(ValueId id) const {
 
 void Planner::absorb(std::size_t operation) {
   is_absorbed_[operation] = true;
-  absorbed_.push_back(seen_.operations[operation].node);
+  const ObservedOperation& absorbed = seen_.operations[operation];
+  absorbed_.push_back(planned(absorbed.node, absorbed.outputs.at(0)));
   ++plan_.planned;
+}
+
+PlannedOperator Planner::planned(const torch::jit::Node* node, ValueId result) const {
+  const TensorMeta* const meta = tensor(result);
+  return {.node = node, .result = meta ? std::optional(*meta) : std::nullopt};
 }
 
 void Planner::emit(Step step) {
@@ -300,15 +306,18 @@ void Planner::emit(Step step) {
   plan_.steps.push_back(std::move(step));
 }
 
-void Planner::leave(Step step) {
+void Planner::leave(std::size_t operation, Step step) {
   ++plan_.left;
+  const ObservedOperation& left = seen_.operations[operation];
+  step.operators = {left.outputs.empty() ? PlannedOperator{.node = left.node, .result = {}}
+                                         : planned(left.node, left.outputs[0])};
   plan_.steps.push_back(std::move(step));
 }
 
 const float* Planner::pack(const std::vector<at::Tensor>& weights, const std::string& use,
                            std::int64_t floats, const std::function<void(float*)>& pack) {
   const std::string level(kernels_.name);
-  std::shared_ptr<const float> packed = packed_.get(weights, level + ' ' + use, floats, pack);
+  std::shared_ptr<const float> packed = packed_weights(weights, level + ' ' + use, floats, pack);
   const float* const address = packed.get();
   keep(std::move(packed));
   return address;
@@ -371,16 +380,16 @@ bool Planner::is_needed_outside(ValueId id, const ExpressionGroup& group) const 
 
 void Planner::flush(const Expressions::Group& group) {
   std::vector<ValueId> stored;
-  std::vector<const torch::jit::Node*> nodes;
+  std::vector<PlannedOperator> operators;
   for (const Pending& member : group->members) {
     if (is_needed_outside(member.result, *group)) stored.push_back(member.result);
-    if (nodes.empty() || nodes.back() != member.node) nodes.push_back(member.node);
+    if (member.result < seen_.values.size()) operators.push_back(planned(member.node, member.result));
   }
   expressions_.remove(group);
   if (stored.empty()) return;
   const auto made = std::make_shared<CompiledExpressions>(compile(*group, stored));
   Step step = pointwise_step(*this, group->sizes, made, stored);
-  step.operators = std::move(nodes);
+  step.operators = std::move(operators);
   plan_.planned += step.operators.size();
   plan_.steps.push_back(std::move(step));
 }

@@ -12,7 +12,6 @@
 #include "planned/expressions.h"
 #include "planned/frame.h"
 #include "planned/observation.h"
-#include "planned/packed_weights.h"
 #include "planned/plan.h"
 
 namespace torchship {
@@ -27,7 +26,7 @@ using Sizes = std::vector<std::int64_t>;
 class Planner {
  public:
   /// `exact`: without algorithms whose rounding errors are larger than usual.
-  Planner(const Observation& seen, PackedWeights& packed, bool exact);
+  Planner(const Observation& seen, bool exact);
 
   Plan make();
 
@@ -78,8 +77,8 @@ class Planner {
   /// It runs as a part of the step that is emitted next.
   void absorb(std::size_t operation);
   void emit(Step step);
-  /// A step of LibTorch's.
-  void leave(Step step);
+  /// A step of LibTorch's, which runs the operation.
+  void leave(std::size_t operation, Step step);
   /// Keeps memory as long as the plan lives.
   void keep(std::shared_ptr<const void> memory) { plan_.keeps.push_back(std::move(memory)); }
   const float* pack(const std::vector<at::Tensor>& weights, const std::string& use,
@@ -106,6 +105,7 @@ class Planner {
 
   void bind_arguments();
   void lower(std::size_t operation);
+  PlannedOperator planned(const torch::jit::Node* node, ValueId result) const;
   void flush(const Expressions::Group& group);
   ValueTree items_tree(ValueId id, ValueTree (Planner::*each)(ValueId));
   bool is_needed_outside(ValueId id, const ExpressionGroup& group) const;
@@ -116,14 +116,13 @@ class Planner {
   void measure_lifetimes();
 
   const Observation& seen_;
-  PackedWeights& packed_;
   bool exact_;
   const compute::Kernels& kernels_;
   Plan plan_;
   Expressions expressions_;
   std::vector<Place> places_;      ///< By value.
   std::vector<bool> is_absorbed_;  ///< By operation.
-  std::vector<const torch::jit::Node*> absorbed_;  ///< Since the last step.
+  std::vector<PlannedOperator> absorbed_;  ///< Since the last step.
 };
 
 }  // namespace torchship

@@ -25,7 +25,9 @@ c10::IValue own(c10::IValue value, const Frame& frame) {
   if (value.isTuple()) {
     std::vector<c10::IValue> items;
     for (const c10::IValue& item : value.toTupleRef().elements()) items.push_back(own(item, frame));
-    return c10::ivalue::Tuple::create(std::move(items));
+    const auto type = value.toTupleRef().type<c10::TupleType>();
+    return type->schema() ? c10::ivalue::Tuple::createNamed(std::move(items), type)
+                          : c10::ivalue::Tuple::create(std::move(items));
   }
   if (value.isGenericDict()) {
     c10::impl::GenericDict dict = value.toGenericDict();
@@ -81,7 +83,7 @@ Given expect(Planner& planner, ValueId id) {
 void lower_to_library(Planner& planner, std::size_t index) {
   const ObservedOperation& operation = planner.operation(index);
   std::vector<ValueTree> arguments;
-  Step step{.kernel = "LibTorch", .operators = {operation.node}, .run = {}, .reads = {}, .writes = {},
+  Step step{.kernel = "LibTorch", .operators = {}, .run = {}, .reads = {}, .writes = {},
             .operations = 0, .detail = ""};
   for (const ValueId input : operation.inputs) {
     arguments.push_back(planner.tree(input));
@@ -100,7 +102,7 @@ void lower_to_library(Planner& planner, std::size_t index) {
     call->run(stack);
     for (std::size_t i = 0; i < results.size(); ++i) receive(frame, results[i], std::move(stack[i]));
   };
-  planner.leave(std::move(step));
+  planner.leave(index, std::move(step));
 }
 
 }  // namespace torchship
