@@ -237,6 +237,32 @@ TEST(Planned, ResultsAreTheCallersOwn) {
   EXPECT_TRUE(first.equal(copy));
 }
 
+TEST(Planned, ContainersThatLibTorchMakesOwnTheirTensors) {
+  const Program program = program_of(R"IR(
+graph(%self, %x : Tensor):
+  %one : int = prim::Constant[value=1]()
+  %key : str = prim::Constant[value="k"]()
+  %a : Tensor = aten::add(%x, %x, %one)
+  %b : Tensor = aten::mul(%x, %x)
+  %any : Any[] = prim::ListConstruct(%a, %one)
+  %t : (Any[], Tensor) = prim::TupleConstruct(%any, %b)
+  %d : Dict(str, (Any[], Tensor)) = prim::DictConstruct(%key, %t)
+  return (%d)
+)IR");
+  const at::Tensor x = at::arange(8).to(at::kFloat);
+  std::vector<c10::IValue> results;
+  {
+    PlannedProgram planned(program, false);
+    results = {run(planned, {x}), run(planned, {x})};
+    run(planned, {x * 0});
+  }
+  for (const c10::IValue& result : results) {
+    const auto pair = result.toGenericDict().at("k").toTuple();
+    EXPECT_TRUE(pair->elements()[0].toListRef()[0].toTensor().equal(x + x));
+    EXPECT_TRUE(pair->elements()[1].toTensor().equal(x * x));
+  }
+}
+
 TEST(Planned, ManyThreadsGetTheSame) {
   const Program program = program_of(kPointwise);
   PlannedProgram planned(program, false);

@@ -160,7 +160,8 @@ class Selection {
         choice.passed_over.push_back({.engine = engine.id, .reason = reason});
       }
     }
-    return {std::move(choice), file_.load(info_, options_)};
+    std::unique_ptr<const Engine> engine = file_.load(info_, options_);
+    return {.choice = std::move(choice), .engine = std::move(engine)};
   }
 
   ChosenEngine planned(const std::string& reason) {
@@ -170,7 +171,9 @@ class Selection {
                             (options_.optimize ? "" : " without optimize") +
                             "; engine=\"auto\" takes one that can");
     }
-    return {{.name = kPlanned, .reason = reason, .passed_over = {}}, file_.load(info_, options_)};
+    // Loaded first: GCC 12 destroys half-made results twice when what follows throws.
+    std::unique_ptr<const Engine> engine = file_.load(info_, options_);
+    return {.choice = {.name = kPlanned, .reason = reason, .passed_over = {}}, .engine = std::move(engine)};
   }
 
   ChosenEngine compiled() {

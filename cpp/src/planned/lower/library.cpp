@@ -29,6 +29,11 @@ c10::IValue own(c10::IValue value, const Frame& frame) {
     return type->schema() ? c10::ivalue::Tuple::createNamed(std::move(items), type)
                           : c10::ivalue::Tuple::create(std::move(items));
   }
+  if (value.isList() && !value.toListRef().empty()) {
+    c10::impl::GenericList list = value.toList();
+    const bool has_plain_items = list.get(0).isScalar() || list.get(0).isString();
+    for (std::size_t i = 0; i < list.size() && !has_plain_items; ++i) list.set(i, own(list.get(i), frame));
+  }
   if (value.isGenericDict()) {
     c10::impl::GenericDict dict = value.toGenericDict();
     for (auto& entry : dict) dict.insert_or_assign(entry.key(), own(entry.value(), frame));
