@@ -183,7 +183,7 @@ class Selection {
       reason += (reason.empty() ? "" : ", ") + info.id;
       if (!info.ratio) continue;
       char text[64];
-      std::snprintf(text, sizeof(text), " (%.2g of the interpreter's time where it was compiled)",
+      std::snprintf(text, sizeof(text), " (%.2g of planned's time where it was compiled)",
                     *info.ratio);
       reason += text;
     }

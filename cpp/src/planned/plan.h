@@ -25,7 +25,7 @@ struct Buffer {
   enum class Home : std::uint8_t {
     arena,     ///< The plan's own, at `offset`; others have the place before and after.
     constant,  ///< A weight: `tensor`.
-    argument,  ///< A tensor of the caller's: argument `index`.
+    argument,  ///< A tensor of the caller's: argument `index`, of `sizes`.
     result,    ///< A tensor that the caller gets: made for each call, of `sizes`.
     slot,      ///< A tensor that LibTorch made in this call: slot `index`.
   };

@@ -76,7 +76,7 @@ void Planner::bind_arguments() {
       continue;
     }
     const Sizes& sizes = tensor(id)->sizes;
-    const BufferId buffer = add_buffer({.home = Buffer::Home::argument, .index = i});
+    const BufferId buffer = add_buffer({.home = Buffer::Home::argument, .index = i, .sizes = sizes});
     bind(id, {.buffer = buffer, .offset = 0, .sizes = sizes, .strides = usual_strides(sizes)});
   }
 }

@@ -57,7 +57,7 @@ def _parser() -> Parser:
     parser.add_argument("--trial", action="append", default=[],
                         choices=[each.name for each in TRIALS], help="settings to try")  # fmt: skip
     parser.add_argument("--keep-slower", action="store_true",
-                        help="keep the best engine even if the interpreter is faster")  # fmt: skip
+                        help="keep the best engine even if the engine `planned` is faster")  # fmt: skip
     parser.add_argument("--replace", action="store_true", help="drop the archive's other engines")
     add_call_options(parser)
     return parser
@@ -71,7 +71,7 @@ def _size(text: str) -> tuple[str, int]:
 
 
 def _describe(done: Compiled) -> str:
-    rows = [("variant", "isa", "settings", "call", "of interpreter", "")]
+    rows = [("variant", "isa", "settings", "call", "of planned", "")]
     for variant, tried in done.trials.items():
         for each in tried:
             call = "" if each.seconds is None else _time(each.seconds)
@@ -84,7 +84,7 @@ def _describe(done: Compiled) -> str:
     lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
              for row in rows]  # fmt: skip
     count = len(done.engines)
-    end = f"{done.path}: nothing added: the interpreter is faster"
+    end = f"{done.path}: nothing added: the engine `planned`, which needs none, is faster"
     if count:
         size = os.path.getsize(done.path) / 1e6
         end = f"{done.path}: {count} engine{'' if count == 1 else 's'} added, {size:.1f} MB"

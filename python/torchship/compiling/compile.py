@@ -63,7 +63,7 @@ def compile(
 
     Each method is turned into an exported program and compiled by AOTInductor with several
     settings. What gives other results than the archive's own code and samples is dropped; of the
-    rest the fastest is kept, if it is faster than the interpreter, with the record of all trials in
+    rest the fastest is kept, if it is faster than the engine `planned`, with the record of all trials in
     the manifest. The archive stays one that ``torch.jit.load`` or ``torch.export.load`` opens, and
     it runs on machines that fit none of its engines. A compiler (g++) is needed here, and never
     where the archive is loaded.
@@ -84,7 +84,7 @@ def compile(
         examples: inputs of the method, for archives without samples.
         budget: seconds after which no more settings are tried; one always is.
         trials: names of the settings to try; by default all that may be of use.
-        keep_slower: keep the best engine even where the interpreter is faster.
+        keep_slower: keep the best engine even where `planned` is faster.
         replace: drop the engines that the archive has; else those that are not compiled anew stay.
         operator_libraries: shared libraries with operators that the model needs.
         progress: called with one line for each step.

@@ -1,4 +1,4 @@
-"""Compiled engines beside the interpreter: whether they give the same, and how long they take."""
+"""Compiled engines beside the engine `planned`: whether they give the same, and how long they take."""
 
 import json
 import subprocess
@@ -35,7 +35,7 @@ class Engine:
     checked: bool = False
     problem: str = ""  # why it cannot be kept
     seconds: float | None = None  # of a steady call, at the median
-    ratio: float | None = None  # to the interpreter's, taken in turn
+    ratio: float | None = None  # to that of `planned`, taken in turn
 
     @property
     def record(self) -> str:
@@ -75,7 +75,7 @@ class Trial:
     operator_libraries: tuple[str, ...] = ()
 
     def run(self, engines: Sequence[Engine], threads: int, seconds: float) -> None:
-        """Check every engine, and measure those that are right in turn with the interpreter."""
+        """Check every engine, and measure those that are right in turn with `planned`."""
         runnable = [each for each in engines if each.target.runs_here() and not each.problem]
         archive = self.folder / f"trial{self.subject.path.suffix}"
         if not runnable:
@@ -125,7 +125,7 @@ class Trial:
         times = {each["engine"]: each for each in found["engines"]}
         for engine in engines:
             engine.seconds = times[engine.id]["p50"]
-            engine.ratio = times[engine.id]["ratio"]
+            engine.ratio = times[engine.id]["ratio"] / times["planned"]["ratio"]
 
     def _torchship(self, command: str, *arguments: Any) -> Json:
         libraries = [part for path in self.operator_libraries for part in ("--op-library", path)]

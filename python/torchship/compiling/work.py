@@ -75,7 +75,7 @@ class Work:
             )
         best = min(right, key=lambda each: each.ratio or 0)
         if (best.ratio or 0) >= 1 and not self.options.keep_slower:
-            self._say(source, "the interpreter is faster; nothing is added")
+            self._say(source, "the engine `planned` is faster; nothing is added")
             return tried, []
         others = [
             self._other_level(source, best.settings, level)

@@ -8,7 +8,7 @@
 namespace torchship {
 namespace {
 
-constexpr double kFew = 1 << 17;  ///< Operations that one thread does alone.
+constexpr double kFew = 1 << 19;  ///< Operations that one thread does alone.
 
 /// The options of a convolution in one or two dimensions.
 struct Options {

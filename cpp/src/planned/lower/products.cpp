@@ -9,7 +9,7 @@ namespace torchship {
 namespace {
 
 /// Products below this many operations are done by one thread: waking another takes longer.
-constexpr double kFew = 1 << 17;
+constexpr double kFew = 1 << 20;
 
 /// An array as rows with a stride between: all dimensions but the last become one.
 struct Rows {
