@@ -191,15 +191,17 @@ def test_the_executable_prints_a_table_or_json(make):
     path = make()
     done = cli("check", path, "--threads", "1", "--no-verify")
     assert done.returncode == 0 and done.stderr == ""
-    header, row = done.stdout.splitlines()[2:4]
+    engine, header, row = done.stdout.splitlines()[2:5]
+    assert engine == "planned" and "\ninterpreter\n" in done.stdout
     names = ["sample", "method", "output", "absolute", "relative", "tolerance", "verdict"]
     assert header.split() == names
     assert row.split()[:3] == ["0", "forward", "output"] and row.endswith("ok")
     found = cli_json("check", path)
-    (report,) = found["engines"]
     assert found["passed"] is True and found["passed_over"] == []
-    assert report["engine"] == "interpreter" and report["departure"] is None
-    (result,) = report["samples"]
-    assert result["outputs"][0]["tolerance"] == {"absolute": 1e-5, "relative": 1e-4}
+    assert [report["engine"] for report in found["engines"]] == ["planned", "interpreter"]
+    for report in found["engines"]:
+        assert report["departure"] is None
+        (result,) = report["samples"]
+        assert result["outputs"][0]["tolerance"] == {"absolute": 1e-5, "relative": 1e-4}
     failed = cli("check", make(error=0.5), "--json")
     assert failed.returncode == 1 and '"passed": false' in failed.stdout

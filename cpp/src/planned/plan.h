@@ -103,6 +103,8 @@ struct Plan {
 };
 
 /// A result of LibTorch's is not of the sizes that the plan was made for: data decide on them.
-struct Deviation {};
+struct Deviation {
+  std::string operator_name;
+};
 
 }  // namespace torchship

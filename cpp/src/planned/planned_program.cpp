@@ -144,8 +144,8 @@ std::shared_ptr<const PlanEntry> PlannedProgram::make(const std::vector<c10::IVa
   const double seconds = seconds_of([&] { seen = observe(*graph_, arguments); });
   try {
     return proven(seen, seconds, arguments, result);
-  } catch (const Deviation&) {
-    return refused("sizes depend on data");
+  } catch (const Deviation& deviation) {
+    return refused("the sizes of " + deviation.operator_name + " differ from call to call");
   } catch (const std::exception& error) {
     return refused("it could not be planned: " + explain(error).text);
   }

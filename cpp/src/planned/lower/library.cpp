@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include <ATen/ops/clone.h>
+#include <ATen/ops/empty_strided.h>
 
 #include "planned/lower/lowerings.h"
 
@@ -48,20 +49,25 @@ struct Given {
   std::optional<BufferId> buffer;  ///< Where steps look for its elements.
 };
 
-void receive(Frame& frame, const Given& given, c10::IValue value) {
+bool is_expected(const c10::IValue& value, const TensorMeta& meta) {
+  if (!value.isTensor() || !value.toTensor().defined()) return false;
+  const at::Tensor& tensor = value.toTensor();
+  return !meta.is_plain || (tensor.scalar_type() == meta.dtype && tensor.sizes() == meta.sizes);
+}
+
+/// Of those strides; a copy where it has others.
+at::Tensor with_strides(const at::Tensor& tensor, const std::vector<std::int64_t>& strides) {
+  if (tensor.strides() == strides) return tensor;
+  return at::empty_strided(tensor.sizes(), strides, tensor.options()).copy_(tensor);
+}
+
+void receive(Frame& frame, const Given& given, c10::IValue value, const char* operator_name) {
   value = own(std::move(value), frame);
-  if (given.tensor) {
-    if (!value.isTensor() || !value.toTensor().defined()) throw Deviation();
-    const at::Tensor& tensor = value.toTensor();
-    if (given.tensor->is_plain &&
-        (tensor.scalar_type() != given.tensor->dtype || tensor.sizes() != given.tensor->sizes)) {
-      throw Deviation();
-    }
-    if (given.buffer) {
-      if (tensor.strides() != given.tensor->strides) throw Deviation();
-      frame.set_base(*given.buffer, const_cast<void*>(tensor.const_data_ptr()));
-      frame.tensor(*given.buffer) = tensor;
-    }
+  if (given.tensor && !is_expected(value, *given.tensor)) throw Deviation{operator_name};
+  if (given.buffer) {
+    value = with_strides(value.toTensor(), given.tensor->strides);
+    frame.tensor(*given.buffer) = value.toTensor();
+    frame.set_base(*given.buffer, const_cast<void*>(value.toTensor().const_data_ptr()));
   }
   frame.slot(given.slot) = std::move(value);
 }
@@ -99,13 +105,15 @@ void lower_to_library(Planner& planner, std::size_t index) {
     results.push_back(expect(planner, output));
     if (results.back().buffer) step.writes.push_back(*results.back().buffer);
   }
-  step.run = [call = operation.call, arguments = std::move(arguments),
-              results = std::move(results)](Frame& frame) {
+  step.run = [call = operation.call, arguments = std::move(arguments), results = std::move(results),
+              name = operation.node->kind().toQualString()](Frame& frame) {
     torch::jit::Stack stack;
     stack.reserve(arguments.size());
     for (const ValueTree& argument : arguments) stack.push_back(argument.build(frame));
     call->run(stack);
-    for (std::size_t i = 0; i < results.size(); ++i) receive(frame, results[i], std::move(stack[i]));
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      receive(frame, results[i], std::move(stack[i]), name);
+    }
   };
   planner.leave(index, std::move(step));
 }

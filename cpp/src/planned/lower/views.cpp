@@ -1,3 +1,4 @@
+#include <exception>
 #include <optional>
 #include <vector>
 
@@ -30,7 +31,11 @@ std::optional<Views> view(Planner& planner, const ObservedOperation& operation, 
   for (std::size_t i = 1; i < operation.inputs.size(); ++i) {
     stack.push_back(*planner.value(operation.inputs[i]).fixed);
   }
-  operation.call->run(stack);
+  try {
+    operation.call->run(stack);
+  } catch (const std::exception&) {
+    return std::nullopt;  // Not for these strides.
+  }
   Views views{.arrays = {}, .is_list = stack.at(0).isTensorList()};
   if (!views.is_list && !stack[0].isTensor()) return std::nullopt;
   const std::vector<at::Tensor> results =
