@@ -1,4 +1,4 @@
-"""How near the engine `planned` comes to what a core can do: `python benchmarks/gflops.py FOUND.json`.
+"""How near `planned` comes to what a core can do: `python benchmarks/gflops.py FOUND.json`.
 
 Takes the times that compare.py measured with one thread, counts the operations of each plan, and
 measures the core's peak with benchmark_peak.
@@ -28,7 +28,8 @@ def main() -> None:
     parser.add_argument("--peak", type=Path, default=Path("build/make/benchmarks/benchmark_peak"))
     options = parser.parse_args()
     peak = float(subprocess.run([options.peak], check=True, capture_output=True, text=True).stdout)
-    table = Table("model", "GFLOP", "call", "GFLOP/s", "of the peak", title=f"peak {peak:.0f} GFLOP/s")
+    title = f"peak {peak:.0f} GFLOP/s"
+    table = Table("model", "GFLOP", "call", "GFLOP/s", "of the peak", title=title)
     for entry in json.loads(options.found.read_text())["results"]:
         planned = entry["ways"].get("torchship:planned")
         if entry["threads"] != 1 or planned is None:

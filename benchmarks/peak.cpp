@@ -1,5 +1,5 @@
-// Prints how many float32 operations a second one core does at most: multiplications and additions in
-// registers, nothing read or written. Compiled for the machine that it is built on.
+// Prints how many float32 operations a second one core does at most: multiplications and additions
+// in registers, nothing read or written. Compiled for the machine that it is built on.
 
 #include <chrono>
 #include <cstdio>
@@ -27,7 +27,8 @@ double measure() {
     for (Vec& sum : sums) sum = sum * a + b;
     asm volatile("" : "+x"(a));  // Not to be computed beforehand.
   }
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
   Vec total{};
   for (const Vec& sum : sums) total += sum;
   volatile float used = total[0];

@@ -58,10 +58,10 @@ def load(
     traces do; the archive's samples are run again then, and must agree. `operator_libraries`
     are shared libraries with operators that the model needs; they are loaded for good.
 
-    `engine` is "auto", "planned", "interpreter", or the id of a compiled engine; `model.engine` says
-    which one it is and why. `optimize` prepares every method for inference; without it every operator runs as
-    it was recorded, and gives the bits that LibTorch gives. `warm_up` makes the calls that are slow
-    while loading.
+    `engine` is "auto", "planned", "interpreter", or the id of a compiled engine; `model.engine`
+    says which one it is and why. `optimize` prepares every method for inference; without it every
+    operator runs as it was recorded, and gives the bits that LibTorch gives. `warm_up` makes the
+    calls that are slow while loading.
 
     `threads` is how many one operator may use; 0 shares PyTorch's number between the calls that run
     at that moment. `max_concurrent_calls` lets more calls wait for their turn. `cores` are the only

@@ -1,12 +1,12 @@
-#include <atomic>
-#include <random>
-#include <thread>
-
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/jit/ir/irparser.h>
+
+#include <atomic>
+#include <random>
+#include <thread>
 
 #include "planned/arena.h"
 #include "planned/call_key.h"
@@ -84,7 +84,8 @@ TEST(CallKey, TellsSizesDtypesAndNone) {
   EXPECT_NE(key(at::zeros({2, 3})), key(at::zeros({2, 3}, at::kDouble)));
   EXPECT_NE(key(at::zeros({6})), key(at::zeros({2, 3})));
   EXPECT_NE(key(c10::IValue()), key(at::zeros({1})));
-  EXPECT_NE(key(c10::List<at::Tensor>({at::zeros({1})})), key(c10::List<at::Tensor>({at::zeros({2})})));
+  EXPECT_NE(key(c10::List<at::Tensor>({at::zeros({1})})),
+            key(c10::List<at::Tensor>({at::zeros({2})})));
   EXPECT_EQ(key(1), key(2));
 }
 

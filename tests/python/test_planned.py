@@ -53,7 +53,7 @@ class Attention(nn.Module):
 @pytest.mark.parametrize(
     ("module", "shape", "expected"),
     [
-        (Block(), (2, 3, 16, 16), {"torchship::convolve", "torchship::max_pool", "torchship::mean"}),
+        (Block(), (2, 3, 16, 16), {f"torchship::{name}" for name in ("convolve", "max_pool", "mean")}),
         (Attention(), (2, 7, 16), {"torchship::attend", "torchship::layer_norm"}),
         (nn.LSTM(6, 10, 2, bidirectional=True), (5, 3, 6), {"torchship::lstm_layer"}),
         (nn.GRU(6, 10, batch_first=True), (5, 3, 6), {"torchship::gru_layer"}),

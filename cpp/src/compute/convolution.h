@@ -10,11 +10,12 @@ enum class Algorithm : std::uint8_t {
   direct,      ///< Any, groups included.
   depthwise,   ///< One filter a channel: groups == channels == filters.
   winograd_2,  ///< 3 x 3, stride and dilation 1, one group: tiles of 2 x 2 results.
-  winograd_4,  ///< The same with tiles of 4 x 4: faster, and its rounding errors are some ten times those of direct.
+  winograd_4,  ///< The same with tiles of 4 x 4: faster, and its rounding errors are some ten times
+               ///< those of direct.
 };
 
-/// A convolution in two dimensions of images whose channels are last in memory, all float32 and dense:
-/// input [batch, height, width, channels], result [batch, out_height, out_width, filters].
+/// A convolution in two dimensions of images whose channels are last in memory, all float32 and
+/// dense: input [batch, height, width, channels], result [batch, out_height, out_width, filters].
 struct Convolution {
   std::int64_t batch = 0;
   std::int64_t height = 0, width = 0, channels = 0;
@@ -28,7 +29,7 @@ struct Convolution {
   const float* input = nullptr;
   const float* weight = nullptr;  ///< As Kernels::pack_filters wrote it for this algorithm.
   float* result = nullptr;
-  Epilogue epilogue = {};         ///< The residual's rows are pixels; its stride is of pixels.
+  Epilogue epilogue = {};  ///< The residual's rows are pixels; its stride is of pixels.
 };
 
 /// Pooling in two dimensions, of the same images.

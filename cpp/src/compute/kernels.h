@@ -12,11 +12,12 @@
 namespace torchship::compute {
 
 // Note [Kernels]
-// Plain functions over float32 memory of the host: they allocate nothing, throw nothing, know nothing of LibTorch,
-// and may be called from any thread. All threads of a team call one with the same arguments and their
-// Share; results do not depend on the number of threads, but for where it says so. `scratch` is this
-// thread's own memory, aligned to 64 bytes, of the size that the kernel's *_scratch() says, in floats.
-// Packed weights are of one level: what one table packs, no other reads.
+// Plain functions over float32 memory of the host: they allocate nothing, throw nothing, know
+// nothing of LibTorch, and may be called from any thread. All threads of a team call one with the
+// same arguments and their Share; results do not depend on the number of threads, but for where it
+// says so. `scratch` is this thread's own memory, aligned to 64 bytes, of the size that the
+// kernel's *_scratch() says, in floats. Packed weights are of one level: what one table packs, no
+// other reads.
 
 /// The kernels of one level of instructions.
 struct Kernels {
@@ -31,7 +32,8 @@ struct Kernels {
   void (*attend)(const Attention& attention, Share share, float* scratch);
 
   // Images: isa/convolution.cpp, isa/winograd.cpp, isa/depthwise.cpp, isa/pooling.cpp.
-  /// The fastest algorithm for such a convolution; `exact` leaves out those whose rounding errors are larger than direct's.
+  /// The fastest algorithm for such a convolution; `exact` leaves out those whose rounding errors
+  /// are larger than direct's.
   Algorithm (*choose_algorithm)(const Convolution& convolution, bool exact);
   std::int64_t (*packed_filters_size)(const Convolution& convolution);
   /// `filters` are [filters, channels / groups, kernel_height, kernel_width], dense.
@@ -60,8 +62,14 @@ struct Kernels {
 /// Those for this CPU (cpu_level() says what it is); the same at each call, but for TORCHSHIP_CPU.
 const Kernels& kernels();
 
-namespace plain { extern const Kernels kKernels; }
-namespace avx2 { extern const Kernels kKernels; }
-namespace avx512 { extern const Kernels kKernels; }
+namespace plain {
+extern const Kernels kKernels;
+}
+namespace avx2 {
+extern const Kernels kKernels;
+}
+namespace avx512 {
+extern const Kernels kKernels;
+}
 
 }  // namespace torchship::compute

@@ -8,22 +8,23 @@ namespace torchship::compute {
 enum class Activation : std::uint8_t {
   none,
   relu,
-  gelu,       ///< With erf.
+  gelu,  ///< With erf.
   gelu_tanh,
   silu,
   sigmoid,
   tanh,
   hardswish,
   hardsigmoid,
-  clamp,      ///< To Epilogue::low and high: relu6, hardtanh.
+  clamp,  ///< To Epilogue::low and high: relu6, hardtanh.
 };
 
 /// result = activation(product + bias + residual), or activation(product + bias) + residual.
 struct Epilogue {
-  const float* bias = nullptr;          ///< [columns], or null.
-  const float* residual = nullptr;      ///< Rows of the result's size, or null; may be the result itself.
-  std::int64_t residual_stride = 0;     ///< Floats from one row of it to the next.
-  bool residual_is_last = false;        ///< Added after the activation.
+  const float* bias = nullptr;  ///< [columns], or null.
+  const float* residual =
+      nullptr;  ///< Rows of the result's size, or null; may be the result itself.
+  std::int64_t residual_stride = 0;  ///< Floats from one row of it to the next.
+  bool residual_is_last = false;     ///< Added after the activation.
   Activation activation = Activation::none;
   float low = 0;
   float high = 0;
@@ -39,7 +40,7 @@ struct Product {
   const float* b = nullptr;   ///< As Kernels::pack_matrix wrote it.
   float* c = nullptr;
   std::int64_t c_stride = 0;
-  float scale = 1;            ///< Multiplies the product, before the bias.
+  float scale = 1;  ///< Multiplies the product, before the bias.
   Epilogue epilogue = {};
 };
 
@@ -53,8 +54,8 @@ struct Unpacked {
 };
 
 /// softmax(q kT * scale + mask) v for each batch and head; float32. q [batch, heads, rows, width],
-/// k [batch, heads, columns, width], v [batch, heads, columns, value_width], each with strides in floats
-/// whose last is 1.
+/// k [batch, heads, columns, width], v [batch, heads, columns, value_width], each with strides in
+/// floats whose last is 1.
 struct Attention {
   std::int64_t batch = 0;
   std::int64_t heads = 0;
@@ -63,12 +64,12 @@ struct Attention {
   std::int64_t width = 0;
   std::int64_t value_width = 0;
   float scale = 1;
-  bool is_causal = false;          ///< Row i sees columns 0 to i.
+  bool is_causal = false;  ///< Row i sees columns 0 to i.
   const float* q = nullptr;
   const float* k = nullptr;
   const float* v = nullptr;
-  float* result = nullptr;         ///< [batch, heads, rows, value_width], of any strides but the last.
-  const float* mask = nullptr;     ///< Added before the softmax, or null; strides may be 0.
+  float* result = nullptr;      ///< [batch, heads, rows, value_width], of any strides but the last.
+  const float* mask = nullptr;  ///< Added before the softmax, or null; strides may be 0.
   std::int64_t q_strides[3] = {};  ///< Of batch, heads, rows.
   std::int64_t k_strides[3] = {};
   std::int64_t v_strides[3] = {};

@@ -5,25 +5,68 @@
 
 namespace torchship::compute {
 
-/// One instruction of a pointwise program: register[result] = operation(register[a], register[b], register[c]).
+/// One instruction of a pointwise program: register[result] = operation(register[a], register[b],
+/// register[c]).
 enum class Operation : std::uint8_t {
-  add, subtract, multiply, divide, maximum, minimum, power,       // of a and b
-  multiply_add,                                                   // a * b + c
-  affine,                                                         // a * first + second
-  negate, absolute, square, square_root, reciprocal, reciprocal_square_root,
-  exponential, logarithm, log1p, expm1, error_function, sine, cosine, floor, ceil, round, truncate, sign,
-  relu, leaky_relu /* first: slope */, elu /* first: alpha */, gelu, gelu_tanh, silu, sigmoid, tanh, hardswish,
-  hardsigmoid, hardtanh /* first, second: bounds */, softplus /* first: beta, second: threshold */, mish,
-  clamp_least /* first */, clamp_most /* first */,
+  add,
+  subtract,
+  multiply,
+  divide,
+  maximum,
+  minimum,
+  power,         // of a and b
+  multiply_add,  // a * b + c
+  affine,        // a * first + second
+  negate,
+  absolute,
+  square,
+  square_root,
+  reciprocal,
+  reciprocal_square_root,
+  exponential,
+  logarithm,
+  log1p,
+  expm1,
+  error_function,
+  sine,
+  cosine,
+  floor,
+  ceil,
+  round,
+  truncate,
+  sign,
+  relu,
+  leaky_relu /* first: slope */,
+  elu /* first: alpha */,
+  gelu,
+  gelu_tanh,
+  silu,
+  sigmoid,
+  tanh,
+  hardswish,
+  hardsigmoid,
+  hardtanh /* first, second: bounds */,
+  softplus /* first: beta, second: threshold */,
+  mish,
+  clamp_least /* first */,
+  clamp_most /* first */,
   power_of /* a to the power first */,
-  equal, not_equal, less, less_equal, greater, greater_equal,     // 1 or 0
-  logical_and, logical_or, logical_not,
-  where,                                                          // a != 0 ? b : c
+  equal,
+  not_equal,
+  less,
+  less_equal,
+  greater,
+  greater_equal,  // 1 or 0
+  logical_and,
+  logical_or,
+  logical_not,
+  where,  // a != 0 ? b : c
 };
 
 struct Instruction {
   Operation operation;
-  std::uint8_t result = 0;  ///< Registers: the inputs come first, then the constants; written ones may be used again.
+  std::uint8_t result =
+      0;  ///< Registers: the inputs come first, then the constants; written ones may be used again.
   std::uint8_t a = 0, b = 0, c = 0;
   float first = 0, second = 0;
 };
@@ -32,10 +75,10 @@ struct Instruction {
 /// Operands have the sizes `sizes` and any strides, 0 where they are broadcast; results likewise.
 struct PointwiseProgram {
   std::vector<Instruction> instructions;
-  std::vector<float> constants;         ///< Registers after the inputs.
+  std::vector<float> constants;  ///< Registers after the inputs.
   int inputs = 0;
-  int registers = 0;                    ///< Of all; at most 64.
-  std::vector<std::uint8_t> results;    ///< The registers that are stored, in the results' order.
+  int registers = 0;                  ///< Of all; at most 64.
+  std::vector<std::uint8_t> results;  ///< The registers that are stored, in the results' order.
 };
 
 /// What a program is run on: `dimensions` sizes, the innermost last, adjacent ones merged where all
@@ -48,7 +91,8 @@ struct PointwiseCall {
   std::int64_t strides[kMostOperands][kMostDimensions] = {};  ///< In floats; inputs, then results.
 };
 
-/// Drops dimensions of size 1, puts those first whose strides are largest, and merges what can be one.
+/// Drops dimensions of size 1, puts those first whose strides are largest, and merges what can be
+/// one.
 void collapse(PointwiseCall& call, int operands);
 
 /// Rows [rows, columns], each contiguous with a stride between; result likewise. float32.
@@ -59,11 +103,11 @@ struct Normalisation {
   std::int64_t input_stride = 0;
   float* result = nullptr;
   std::int64_t result_stride = 0;
-  const float* weight = nullptr;    ///< Layer norm: [columns], or null.
+  const float* weight = nullptr;  ///< Layer norm: [columns], or null.
   const float* bias = nullptr;
   const float* residual = nullptr;  ///< Layer norm: added to the input before, or null.
   std::int64_t residual_stride = 0;
-  float* sum = nullptr;             ///< Where input + residual goes, or null.
+  float* sum = nullptr;  ///< Where input + residual goes, or null.
   std::int64_t sum_stride = 0;
   double epsilon = 0;
 };

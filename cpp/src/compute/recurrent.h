@@ -6,25 +6,27 @@ namespace torchship::compute {
 
 enum class Cell : std::uint8_t { lstm, gru };
 
-/// One layer, in one direction, of an LSTM or GRU; float32, torch.nn's equations and order of gates.
-/// input [steps, batch, inputs], hidden state [batch, hidden], result [steps, batch, hidden].
+/// One layer, in one direction, of an LSTM or GRU; float32, torch.nn's equations and order of
+/// gates. input [steps, batch, inputs], hidden state [batch, hidden], result [steps, batch,
+/// hidden].
 struct RecurrentLayer {
   Cell cell = Cell::lstm;
   std::int64_t steps = 0, batch = 0, inputs = 0, hidden = 0;
   bool backward = false;  ///< From the last step to the first; results stay at their steps.
   const float* input = nullptr;
-  std::int64_t input_strides[2] = {};   ///< Of steps and batch, in floats.
+  std::int64_t input_strides[2] = {};  ///< Of steps and batch, in floats.
   float* result = nullptr;
   std::int64_t result_strides[2] = {};  ///< Of steps and batch; a direction of two writes its half.
   const float* first_hidden = nullptr;  ///< [batch, hidden], or null for zeros.
   const float* first_cell = nullptr;    ///< LSTM alone.
   float* last_hidden = nullptr;         ///< [batch, hidden], or null where nobody asks.
   float* last_cell = nullptr;
-  const float* weight = nullptr;        ///< As Kernels::pack_recurrent wrote it: both matrices, both biases.
+  const float* weight =
+      nullptr;  ///< As Kernels::pack_recurrent wrote it: both matrices, both biases.
 };
 
-/// torch.nn's parameters of the layer: weight_ih [gates * hidden, inputs], weight_hh [gates * hidden, hidden],
-/// biases [gates * hidden] or null.
+/// torch.nn's parameters of the layer: weight_ih [gates * hidden, inputs], weight_hh [gates *
+/// hidden, hidden], biases [gates * hidden] or null.
 struct RecurrentWeights {
   Cell cell = Cell::lstm;
   std::int64_t inputs = 0, hidden = 0;

@@ -11,7 +11,9 @@ bool are_alive_together(const Buffer& a, const Buffer& b) {
   return a.first_step <= b.last_step && b.first_step <= a.last_step;
 }
 
-std::size_t aligned(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+std::size_t aligned(std::size_t bytes) {
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
 
 /// The lowest offset at which `bytes` fit between the others, which are in the order of offsets.
 std::size_t lowest_gap(const std::vector<const Buffer*>& others, std::size_t bytes) {
@@ -41,9 +43,10 @@ std::size_t place_buffers(std::vector<Buffer>& buffers) {
     }
     buffer->offset = lowest_gap(others, aligned(buffer->bytes));
     whole = std::max(whole, buffer->offset + aligned(buffer->bytes));
-    placed.insert(std::upper_bound(placed.begin(), placed.end(), buffer,
-                                   [](const Buffer* a, const Buffer* b) { return a->offset < b->offset; }),
-                  buffer);
+    placed.insert(
+        std::upper_bound(placed.begin(), placed.end(), buffer,
+                         [](const Buffer* a, const Buffer* b) { return a->offset < b->offset; }),
+        buffer);
   }
   return whole;
 }

@@ -1,8 +1,8 @@
 #include "planned/call_key.h"
 
-#include <cstdint>
-
 #include <ATen/core/Tensor.h>
+
+#include <cstdint>
 
 namespace torchship {
 namespace {
@@ -16,8 +16,9 @@ void add(std::string& key, const at::Tensor& tensor) {
     key += 'u';
     return;
   }
-  const bool is_plain = tensor.layout() == at::kStrided && !tensor.is_quantized() && tensor.is_cpu() &&
-                        !tensor.is_nested() && !tensor.is_conj() && !tensor.is_neg();
+  const bool is_plain = tensor.layout() == at::kStrided && !tensor.is_quantized() &&
+                        tensor.is_cpu() && !tensor.is_nested() && !tensor.is_conj() &&
+                        !tensor.is_neg();
   key += is_plain ? 't' : 'o';
   key += static_cast<char>(tensor.scalar_type());
   if (!is_plain) return;

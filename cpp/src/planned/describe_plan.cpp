@@ -57,7 +57,8 @@ class Describer {
                      .type = "Tensor",
                      .dtype = at::kFloat,
                      .shape = {}};
-    const bool has_sizes = buffer.home == Buffer::Home::result || buffer.home == Buffer::Home::argument;
+    const bool has_sizes =
+        buffer.home == Buffer::Home::result || buffer.home == Buffer::Home::argument;
     if (has_sizes) value.shape = buffer.sizes;
     if (buffer.home == Buffer::Home::constant) value.shape = buffer.tensor.sizes().vec();
     if (buffer.home == Buffer::Home::argument) {

@@ -177,7 +177,8 @@ void Expressions::add(Pending pending, const std::vector<std::int64_t>& sizes) {
     group->sizes = sizes;
   }
   for (const Term& term : pending.terms) {
-    if (term.kind == Term::Kind::value && find(term.value) == nullptr) group->inputs.insert(term.value);
+    if (term.kind == Term::Kind::value && find(term.value) == nullptr)
+      group->inputs.insert(term.value);
   }
   groups_[pending.result] = group;
   group->members.push_back(std::move(pending));
@@ -193,9 +194,11 @@ CompiledExpressions compile(const ExpressionGroup& group, const std::vector<Valu
   Allocation registers(members, stored, made);
   for (std::size_t i = 0; i < members.size(); ++i) {
     const Pending& member = members[i];
-    compute::Instruction instruction{.operation = member.operation, .first = member.first, .second = member.second};
+    compute::Instruction instruction{
+        .operation = member.operation, .first = member.first, .second = member.second};
     std::uint8_t* const operands[] = {&instruction.a, &instruction.b, &instruction.c};
-    for (std::size_t k = 0; k < member.terms.size(); ++k) *operands[k] = registers.of(member.terms[k]);
+    for (std::size_t k = 0; k < member.terms.size(); ++k)
+      *operands[k] = registers.of(member.terms[k]);
     instruction.result = registers.assign(member, i);
     made.program.instructions.push_back(instruction);
   }

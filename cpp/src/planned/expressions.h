@@ -1,13 +1,13 @@
 #pragma once
 
+#include <torch/csrc/jit/ir/ir.h>
+
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <set>
 #include <vector>
-
-#include <torch/csrc/jit/ir/ir.h>
 
 #include "compute/pointwise.h"
 #include "planned/observation.h"
@@ -47,8 +47,8 @@ class Expressions {
 
   /// Where `value` waits, or null.
   Group find(ValueId value) const;
-  /// Adds an operation to the groups of its operands, which become one; operands that wait with other
-  /// sizes must have been flushed before.
+  /// Adds an operation to the groups of its operands, which become one; operands that wait with
+  /// other sizes must have been flushed before.
   void add(Pending pending, const std::vector<std::int64_t>& sizes);
   /// Takes a group out.
   void remove(const Group& group);

@@ -39,7 +39,8 @@ void Frame::begin(const std::vector<c10::IValue>& arguments) {
   arguments_ = &arguments;
   threads_ = at::get_num_threads();
   if (threads_ > scratch_threads_) {
-    scratch_ = allocate_memory(plan_.scratch_floats * sizeof(float) * static_cast<std::size_t>(threads_));
+    scratch_ =
+        allocate_memory(plan_.scratch_floats * sizeof(float) * static_cast<std::size_t>(threads_));
     scratch_threads_ = threads_;
   }
   for (const BufferId i : moving_) {

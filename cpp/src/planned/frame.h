@@ -1,11 +1,11 @@
 #pragma once
 
+#include <ATen/core/ivalue.h>
+
 #include <cstddef>
 #include <memory>
 #include <mutex>
 #include <vector>
-
-#include <ATen/core/ivalue.h>
 
 #include "planned/memory.h"
 #include "planned/plan.h"

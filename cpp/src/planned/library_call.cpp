@@ -13,7 +13,8 @@ namespace jit = torch::jit;
 void add_captured(jit::Block& block, std::unordered_set<const jit::Value*> known,
                   std::vector<jit::Value*>& captured) {
   const auto take = [&](jit::Value* value) {
-    if (!known.contains(value) && std::find(captured.begin(), captured.end(), value) == captured.end()) {
+    if (!known.contains(value) &&
+        std::find(captured.begin(), captured.end(), value) == captured.end()) {
       captured.push_back(value);
     }
   };
@@ -35,7 +36,8 @@ std::shared_ptr<jit::Graph> graph_of(jit::Node& node, const std::vector<jit::Val
     own->setType(input->type());
     inner.emplace(input, own);
   }
-  jit::Node* const copy = graph->createClone(&node, [&](jit::Value* value) { return inner.at(value); });
+  jit::Node* const copy =
+      graph->createClone(&node, [&](jit::Value* value) { return inner.at(value); });
   graph->appendNode(copy);
   for (jit::Value* output : copy->outputs()) graph->registerOutput(output);
   return graph;

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <memory>
-#include <vector>
-
 #include <ATen/core/ivalue.h>
 #include <ATen/core/stack.h>
 #include <torch/csrc/jit/ir/ir.h>
 #include <torch/csrc/jit/runtime/interpreter.h>
+
+#include <memory>
+#include <vector>
 
 namespace torchship {
 

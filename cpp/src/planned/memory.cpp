@@ -1,9 +1,9 @@
 #include "planned/memory.h"
 
+#include <sys/mman.h>
+
 #include <cstdlib>
 #include <new>
-
-#include <sys/mman.h>
 
 namespace torchship {
 namespace {
@@ -22,7 +22,8 @@ Memory allocate_memory(std::size_t bytes) {
   void* const memory = std::aligned_alloc(alignment, rounded);
   if (memory == nullptr) throw std::bad_alloc();
 #ifdef MADV_HUGEPAGE
-  if (alignment == kHugePage) madvise(memory, rounded, MADV_HUGEPAGE);  // A wish: failure is no matter.
+  if (alignment == kHugePage)
+    madvise(memory, rounded, MADV_HUGEPAGE);  // A wish: failure is no matter.
 #endif
   return Memory(static_cast<std::byte*>(memory));
 }

@@ -8,8 +8,8 @@ namespace torchship {
 struct FreeMemory {
   void operator()(void* memory) const;
 };
-/// Aligned to cache lines; what is large is aligned to huge pages, and wants them: walking through weights is half as
-/// fast again then. Null for 0 bytes.
+/// Aligned to cache lines; what is large is aligned to huge pages, and wants them: walking through
+/// weights is half as fast again then. Null for 0 bytes.
 using Memory = std::unique_ptr<std::byte, FreeMemory>;
 
 /// Throws std::bad_alloc.

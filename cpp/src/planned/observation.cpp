@@ -1,12 +1,12 @@
 #include "planned/observation.h"
 
+#include <torch/csrc/jit/ir/constants.h>
+
 #include <algorithm>
 #include <functional>
 #include <numeric>
 #include <stdexcept>
 #include <unordered_map>
-
-#include <torch/csrc/jit/ir/constants.h>
 
 #include "planned/static_value.h"
 
@@ -15,7 +15,7 @@ namespace {
 
 namespace jit = torch::jit;
 
-constexpr std::int64_t kLongestLoop = 4096;      ///< Passes of a loop that are laid out one by one.
+constexpr std::int64_t kLongestLoop = 4096;  ///< Passes of a loop that are laid out one by one.
 constexpr std::size_t kMostOperations = 200'000;
 
 TensorMeta meta_of(const at::Tensor& tensor) {

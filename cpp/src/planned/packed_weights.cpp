@@ -52,7 +52,8 @@ std::shared_ptr<const float> packed_weights(const std::vector<at::Tensor>& weigh
   std::erase_if(entries, [](const auto& entry) { return entry.second.expired(); });
   auto packed = std::make_shared<Packed>();
   packed->weights = weights;
-  packed->memory = allocate_memory(std::max<std::size_t>(static_cast<std::size_t>(floats) * sizeof(float), 1));
+  packed->memory =
+      allocate_memory(std::max<std::size_t>(static_cast<std::size_t>(floats) * sizeof(float), 1));
   pack(reinterpret_cast<float*>(packed->memory.get()));
   entries[key] = packed;
   return elements(packed);

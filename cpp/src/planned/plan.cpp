@@ -1,11 +1,11 @@
 #include "planned/plan.h"
 
+#include <ATen/ops/as_strided.h>
+#include <ATen/ops/from_blob.h>
+
 #include <chrono>
 #include <functional>
 #include <numeric>
-
-#include <ATen/ops/as_strided.h>
-#include <ATen/ops/from_blob.h>
 
 #include "planned/frame.h"
 
@@ -68,7 +68,8 @@ std::vector<double> Plan::time(Frame& frame, const std::vector<c10::IValue>& arg
   for (const Step& step : steps) {
     const auto before = Clock::now();
     step.run(frame);
-    microseconds.push_back(std::chrono::duration<double, std::micro>(Clock::now() - before).count());
+    microseconds.push_back(
+        std::chrono::duration<double, std::micro>(Clock::now() - before).count());
   }
   return microseconds;
 }

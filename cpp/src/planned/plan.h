@@ -1,5 +1,9 @@
 #pragma once
 
+#include <ATen/core/Tensor.h>
+#include <ATen/core/ivalue.h>
+#include <torch/csrc/jit/ir/ir.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -7,10 +11,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <ATen/core/Tensor.h>
-#include <ATen/core/ivalue.h>
-#include <torch/csrc/jit/ir/ir.h>
 
 #include "planned/observation.h"
 
@@ -92,7 +92,8 @@ struct Plan {
   std::size_t arena_bytes = 0;
   std::size_t scratch_floats = 0;  ///< For each thread.
   ValueTree result;
-  std::vector<std::shared_ptr<const void>> keeps;  ///< Packed weights, and what else steps point to.
+  std::vector<std::shared_ptr<const void>>
+      keeps;                ///< Packed weights, and what else steps point to.
   std::size_t planned = 0;  ///< Operators that have a kernel of ours.
   std::size_t left = 0;     ///< Operators that LibTorch runs.
 

@@ -1,11 +1,11 @@
 #include "planned/planned_program.h"
 
+#include <torch/csrc/jit/passes/remove_mutation.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <limits>
-
-#include <torch/csrc/jit/passes/remove_mutation.h>
 
 #include "graphs/visit.h"
 #include "graphs/writes.h"
@@ -120,7 +120,8 @@ Graph PlannedProgram::describe(const std::vector<c10::IValue>& arguments, bool p
   return describe_plan(*entry->plan, *graph_, microseconds);
 }
 
-std::shared_ptr<const PlanEntry> PlannedProgram::entry_for(const std::vector<c10::IValue>& arguments) {
+std::shared_ptr<const PlanEntry> PlannedProgram::entry_for(
+    const std::vector<c10::IValue>& arguments) {
   const std::string key = call_key(arguments);
   if (auto entry = find(key)) return entry;
   const std::lock_guard lock(making_);
@@ -168,8 +169,9 @@ std::shared_ptr<PlanEntry> PlannedProgram::proven(const Observation& seen, doubl
   return refused("its results are not LibTorch's: " + reason);
 }
 
-/// Both take turns, some times where they are short: the first calls of a signature are to stay quick. Only what is
-/// clearly slower is dropped, or the last bits of results would depend on what else the machine does.
+/// Both take turns, some times where they are short: the first calls of a signature are to stay
+/// quick. Only what is clearly slower is dropped, or the last bits of results would depend on what
+/// else the machine does.
 std::string PlannedProgram::slowness(const PlanEntry& entry, double seconds,
                                      const std::vector<c10::IValue>& arguments) const {
   constexpr double kLong = 15e-3, kBudget = 20e-3, kClearly = 1.3;

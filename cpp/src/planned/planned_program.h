@@ -1,5 +1,8 @@
 #pragma once
 
+#include <ATen/core/ivalue.h>
+#include <torchship/graph.h>
+
 #include <cstddef>
 #include <map>
 #include <memory>
@@ -8,9 +11,6 @@
 #include <shared_mutex>
 #include <string>
 #include <vector>
-
-#include <ATen/core/ivalue.h>
-#include <torchship/graph.h>
 
 #include "engines/program.h"
 #include "planned/frame.h"
@@ -28,19 +28,22 @@ struct PlanEntry {
 
 /// The plans of one method that writes no state. Safe to use from several threads.
 ///
-/// There is a plan for each signature of a call (dtypes and sizes), made when it comes for the first time: that
-/// call runs in LibTorch, which shows what there is to plan, and then in the plan, which must give the
-/// same within the tolerance of the dtype. Whatever is refused, or deviates, runs in LibTorch.
+/// There is a plan for each signature of a call (dtypes and sizes), made when it comes for the
+/// first time: that call runs in LibTorch, which shows what there is to plan, and then in the plan,
+/// which must give the same within the tolerance of the dtype. Whatever is refused, or deviates,
+/// runs in LibTorch.
 class PlannedProgram {
  public:
-  /// `plain` must outlive this. With `must_pay` a plan must be faster than LibTorch's interpreter too.
+  /// `plain` must outlive this. With `must_pay` a plan must be faster than LibTorch's interpreter
+  /// too.
   PlannedProgram(const Program& plain, bool must_pay);
 
-  /// Takes the arguments, the module first, off the stack and leaves the results. In inference mode.
+  /// Takes the arguments, the module first, off the stack and leaves the results. In inference
+  /// mode.
   void run(std::vector<c10::IValue>& stack);
 
-  /// What runs for these arguments, planned now if need be; with the times of a run if `profile`. The graph
-  /// has no body where there is no plan, and a note that says why. In inference mode.
+  /// What runs for these arguments, planned now if need be; with the times of a run if `profile`.
+  /// The graph has no body where there is no plan, and a note that says why. In inference mode.
   Graph describe(const std::vector<c10::IValue>& arguments, bool profile);
 
  private:
@@ -48,7 +51,8 @@ class PlannedProgram {
   std::optional<c10::IValue> run_planned(const std::vector<c10::IValue>& arguments);
   std::shared_ptr<const PlanEntry> entry_for(const std::vector<c10::IValue>& arguments);
   std::shared_ptr<const PlanEntry> find(const std::string& key) const;
-  std::shared_ptr<const PlanEntry> make(const std::vector<c10::IValue>& arguments, c10::IValue& result);
+  std::shared_ptr<const PlanEntry> make(const std::vector<c10::IValue>& arguments,
+                                        c10::IValue& result);
   void keep(const std::string& key, std::shared_ptr<const PlanEntry> entry);
 
   /// A plan that gives what LibTorch gave, and its result; or why there is none.
@@ -56,15 +60,15 @@ class PlannedProgram {
                                     const std::vector<c10::IValue>& arguments, c10::IValue& result);
   /// Why it does not pay; `seconds` is what LibTorch took for the first call.
   std::string slowness(const PlanEntry& entry, double seconds,
-                      const std::vector<c10::IValue>& arguments) const;
+                       const std::vector<c10::IValue>& arguments) const;
 
   const Program& plain_;
   bool must_pay_;
   std::shared_ptr<torch::jit::Graph> graph_;  ///< Without effects; null where it has some.
-  mutable std::shared_mutex mutex_;  ///< Of entries_ and order_.
-  std::mutex making_;                ///< One plan is made at a time.
+  mutable std::shared_mutex mutex_;           ///< Of entries_ and order_.
+  std::mutex making_;                         ///< One plan is made at a time.
   std::map<std::string, std::shared_ptr<const PlanEntry>> entries_;
-  std::vector<std::string> order_;   ///< Of the entries, the oldest first.
+  std::vector<std::string> order_;  ///< Of the entries, the oldest first.
 };
 
 }  // namespace torchship

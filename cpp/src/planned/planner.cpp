@@ -76,7 +76,8 @@ void Planner::bind_arguments() {
       continue;
     }
     const Sizes& sizes = tensor(id)->sizes;
-    const BufferId buffer = add_buffer({.home = Buffer::Home::argument, .index = i, .sizes = sizes});
+    const BufferId buffer =
+        add_buffer({.home = Buffer::Home::argument, .index = i, .sizes = sizes});
     bind(id, {.buffer = buffer, .offset = 0, .sizes = sizes, .strides = usual_strides(sizes)});
   }
 }
@@ -183,11 +184,15 @@ Array Planner::array(ValueId id) {
 
 void Planner::bind(ValueId id, Array array) {
   if (id >= places_.size()) places_.resize(id + 1);
-  places_[id] = {.kind = Place::Kind::array, .array = std::move(array), .index = 0, .items = {}, .type = {}};
+  places_[id] = {
+      .kind = Place::Kind::array, .array = std::move(array), .index = 0, .items = {}, .type = {}};
 }
 
 void Planner::bind_items(ValueId id, std::vector<ValueId> items, c10::TypePtr type) {
-  places_[id] = {.kind = Place::Kind::items, .array = {}, .index = 0, .items = std::move(items),
+  places_[id] = {.kind = Place::Kind::items,
+                 .array = {},
+                 .index = 0,
+                 .items = std::move(items),
                  .type = std::move(type)};
 }
 
@@ -224,7 +229,10 @@ void Planner::add_expression(Pending pending, const Sizes& sizes) {
 
 Array Planner::constant(const at::Tensor& tensor) {
   const BufferId buffer = add_buffer({.home = Buffer::Home::constant, .tensor = tensor});
-  return {.buffer = buffer, .offset = 0, .sizes = tensor.sizes().vec(), .strides = tensor.strides().vec()};
+  return {.buffer = buffer,
+          .offset = 0,
+          .sizes = tensor.sizes().vec(),
+          .strides = tensor.strides().vec()};
 }
 
 Array Planner::make_array(const Sizes& sizes) { return make_array(sizes, usual_strides(sizes)); }
@@ -251,7 +259,9 @@ Array Planner::with_strides(const Array& from, const Sizes& strides) {
   return made;
 }
 
-Array Planner::contiguous(const Array& from) { return with_strides(from, usual_strides(from.sizes)); }
+Array Planner::contiguous(const Array& from) {
+  return with_strides(from, usual_strides(from.sizes));
+}
 
 Array Planner::channels_last(const Array& from) {
   return with_strides(from, channels_last_strides(from.sizes));
@@ -268,18 +278,19 @@ void Planner::copy(const Array& from, const Array& to) {
   const bool is_large = from.numel() > (1 << 15);
   const auto run = kernels_.copy;
   plan_.steps.push_back({.kernel = "copy",
-        .operators = {},
-        .run =
-            [=](Frame& frame) {
-              compute::Copying bound = copying;
-              bound.from = frame.at(from);
-              bound.to = frame.at(to);
-              run_team(is_large ? frame.threads() : 1, [&](compute::Share share) { run(bound, share); });
-            },
-        .reads = {from.buffer},
-        .writes = {to.buffer},
-        .operations = 0,
-        .detail = ""});
+                         .operators = {},
+                         .run =
+                             [=](Frame& frame) {
+                               compute::Copying bound = copying;
+                               bound.from = frame.at(from);
+                               bound.to = frame.at(to);
+                               run_team(is_large ? frame.threads() : 1,
+                                        [&](compute::Share share) { run(bound, share); });
+                             },
+                         .reads = {from.buffer},
+                         .writes = {to.buffer},
+                         .operations = 0,
+                         .detail = ""});
 }
 
 std::optional<std::size_t> Planner::only_use(ValueId id) const {
@@ -334,7 +345,8 @@ BufferId Planner::add_buffer(Buffer buffer) {
 }
 
 std::size_t Planner::add_slot(ValueId id) {
-  places_[id] = {.kind = Place::Kind::slot, .array = {}, .index = plan_.slots, .items = {}, .type = {}};
+  places_[id] = {
+      .kind = Place::Kind::slot, .array = {}, .index = plan_.slots, .items = {}, .type = {}};
   return plan_.slots++;
 }
 
@@ -383,7 +395,8 @@ void Planner::flush(const Expressions::Group& group) {
   std::vector<PlannedOperator> operators;
   for (const Pending& member : group->members) {
     if (is_needed_outside(member.result, *group)) stored.push_back(member.result);
-    if (member.result < seen_.values.size()) operators.push_back(planned(member.node, member.result));
+    if (member.result < seen_.values.size())
+      operators.push_back(planned(member.node, member.result));
   }
   expressions_.remove(group);
   if (stored.empty()) return;
@@ -416,9 +429,8 @@ Array Planner::result_array(ValueId id) {
 
 ValueTree Planner::result_tree(ValueId id) {
   if (items(id) != nullptr) return items_tree(id, &Planner::result_tree);
-  const bool is_slot_array =
-      places_[id].kind == Place::Kind::array &&
-      plan_.buffers[places_[id].array.buffer].home == Buffer::Home::slot;
+  const bool is_slot_array = places_[id].kind == Place::Kind::array &&
+                             plan_.buffers[places_[id].array.buffer].home == Buffer::Home::slot;
   if (is_fixed(id) || is_slot_array ||
       (places_[id].kind != Place::Kind::array && !expressions_.find(id))) {
     return tree(id);
@@ -431,7 +443,8 @@ ValueTree Planner::result_tree(ValueId id) {
 
 void Planner::finish_result() {
   plan_.result = result_tree(seen_.result);
-  while (const Expressions::Group left = expressions_.any()) expressions_.remove(left);  // Nobody asked.
+  while (const Expressions::Group left = expressions_.any())
+    expressions_.remove(left);  // Nobody asked.
 }
 
 void Planner::measure_lifetimes() {

@@ -18,8 +18,8 @@ namespace torchship {
 
 using Sizes = std::vector<std::int64_t>;
 
-/// Turns an observed run into a plan: one lowering (lower/) after the other is asked what it makes of an
-/// operation; what none takes is left to LibTorch.
+/// Turns an observed run into a plan: one lowering (lower/) after the other is asked what it makes
+/// of an operation; what none takes is left to LibTorch.
 ///
 /// Values are where their lowerings put them: in arrays, or as expressions that wait until somebody
 /// needs their elements, so that pointwise operations run together.
@@ -120,8 +120,8 @@ class Planner {
   const compute::Kernels& kernels_;
   Plan plan_;
   Expressions expressions_;
-  std::vector<Place> places_;      ///< By value.
-  std::vector<bool> is_absorbed_;  ///< By operation.
+  std::vector<Place> places_;              ///< By value.
+  std::vector<bool> is_absorbed_;          ///< By operation.
   std::vector<PlannedOperator> absorbed_;  ///< Since the last step.
 };
 

@@ -1,16 +1,16 @@
 #include "planned/same_values.h"
 
-#include <cmath>
-#include <cstdio>
-
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/equal.h>
+
+#include <cmath>
+#include <cstdio>
 
 namespace torchship {
 namespace {
 
-/// Those of docs/archive-format.md for float32, and one that grows with the tensor's largest element: where large
-/// terms cancel, another order of additions costs as much.
+/// Those of docs/archive-format.md for float32, and one that grows with the tensor's largest
+/// element: where large terms cancel, another order of additions costs as much.
 constexpr double kAbsolute = 1e-5, kRelative = 1e-4, kOfLargest = 2e-6;
 
 std::string float_difference(const at::Tensor& got, const at::Tensor& expected) {
@@ -28,14 +28,16 @@ std::string float_difference(const at::Tensor& got, const at::Tensor& expected) 
                          std::abs(x - y) <= least + kRelative * std::abs(y);
     if (is_same) continue;
     char text[128];
-    std::snprintf(text, sizeof(text), "an element is %.6g instead of %.6g; the largest is %.3g", x, y, largest);
+    std::snprintf(text, sizeof(text), "an element is %.6g instead of %.6g; the largest is %.3g", x,
+                  y, largest);
     return text;
   }
   return "";
 }
 
 std::string tensor_difference(const at::Tensor& got, const at::Tensor& expected) {
-  if (!got.defined() || !expected.defined()) return got.defined() == expected.defined() ? "" : "one is missing";
+  if (!got.defined() || !expected.defined())
+    return got.defined() == expected.defined() ? "" : "one is missing";
   if (got.scalar_type() != expected.scalar_type() || got.sizes() != expected.sizes()) {
     return "other dtypes or sizes";
   }
@@ -57,9 +59,11 @@ std::string all_differences(const Items& got, const Items& expected) {
 }  // namespace
 
 std::string difference(const c10::IValue& got, const c10::IValue& expected) {
-  if (got.tagKind() != expected.tagKind()) return got.tagKind() + " instead of " + expected.tagKind();
+  if (got.tagKind() != expected.tagKind())
+    return got.tagKind() + " instead of " + expected.tagKind();
   if (got.isTensor()) return tensor_difference(got.toTensor(), expected.toTensor());
-  if (got.isTuple()) return all_differences(got.toTupleRef().elements(), expected.toTupleRef().elements());
+  if (got.isTuple())
+    return all_differences(got.toTupleRef().elements(), expected.toTupleRef().elements());
   if (got.isList()) return all_differences(got.toListRef(), expected.toListRef());
   if (got.isGenericDict()) {
     for (const auto& entry : expected.toGenericDict()) {

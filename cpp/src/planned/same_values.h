@@ -1,13 +1,13 @@
 #pragma once
 
-#include <string>
-
 #include <ATen/core/ivalue.h>
+
+#include <string>
 
 namespace torchship {
 
-/// How one result departs from another; empty where they have the same structure, dtypes and sizes, and elements
-/// that are close, where they are float32, and equal, where they are not.
+/// How one result departs from another; empty where they have the same structure, dtypes and sizes,
+/// and elements that are close, where they are float32, and equal, where they are not.
 std::string difference(const c10::IValue& got, const c10::IValue& expected);
 
 }  // namespace torchship

@@ -1,9 +1,10 @@
 #include "planned/static_value.h"
 
+#include <ATen/core/Tensor.h>
+
 #include <algorithm>
 #include <string_view>
 
-#include <ATen/core/Tensor.h>
 #include "graphs/writes.h"
 
 namespace torchship {
@@ -27,9 +28,11 @@ bool is_repeatable(const jit::Node& node) {
 
 bool reads_sizes_alone(const jit::Node& node) {
   constexpr std::string_view kReaders[] = {
-      "aten::size",  "aten::dim",     "aten::numel",   "aten::sym_size",         "aten::sym_numel",
-      "prim::dtype", "prim::device",  "prim::layout",  "aten::is_floating_point", "aten::is_complex",
-      "prim::shape", "prim::is_cuda", "prim::is_quantized", "aten::ndimension"};
+      "aten::size",         "aten::dim",       "aten::numel",
+      "aten::sym_size",     "aten::sym_numel", "prim::dtype",
+      "prim::device",       "prim::layout",    "aten::is_floating_point",
+      "aten::is_complex",   "prim::shape",     "prim::is_cuda",
+      "prim::is_quantized", "aten::ndimension"};
   const std::string_view name = node.kind().toQualString();
   return std::find(std::begin(kReaders), std::end(kReaders), name) != std::end(kReaders);
 }
@@ -39,9 +42,9 @@ bool is_small(const c10::IValue& value) {
   if (value.isTensor()) return is_small_tensor(value.toTensor());
   if (value.isTensorList()) {
     const auto tensors = value.toTensorList();
-    return tensors.size() <= kLongest && std::all_of(tensors.begin(), tensors.end(), [](const at::Tensor& each) {
-             return is_small_tensor(each);
-           });
+    return tensors.size() <= kLongest &&
+           std::all_of(tensors.begin(), tensors.end(),
+                       [](const at::Tensor& each) { return is_small_tensor(each); });
   }
   if (value.isTuple()) {
     const auto& items = value.toTupleRef().elements();
@@ -51,7 +54,8 @@ bool is_small(const c10::IValue& value) {
     const auto items = value.toListRef();
     return items.size() <= kLongest && std::all_of(items.begin(), items.end(), is_small);
   }
-  return value.isScalar() || value.isBool() || value.isNone() || value.isString() || value.isDevice();
+  return value.isScalar() || value.isBool() || value.isNone() || value.isString() ||
+         value.isDevice();
 }
 
 }  // namespace torchship

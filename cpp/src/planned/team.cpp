@@ -7,9 +7,10 @@ namespace torchship {
 namespace {
 
 /// Note [The threads of LibTorch]
-/// LibTorch brings its OpenMP runtime. Code compiled with -fopenmp would bring another one, with threads of its own, so
-/// the functions that compilers call are taken from the one that is there; their names and arguments
-/// are those of libgomp's interface, which LLVM's and Intel's runtimes offer as well.
+/// LibTorch brings its OpenMP runtime. Code compiled with -fopenmp would bring another one, with
+/// threads of its own, so the functions that compilers call are taken from the one that is there;
+/// their names and arguments are those of libgomp's interface, which LLVM's and Intel's runtimes
+/// offer as well.
 struct OpenMp {
   void (*parallel)(void (*work)(void*), void* data, unsigned threads, unsigned flags) = nullptr;
   int (*thread_index)() = nullptr;

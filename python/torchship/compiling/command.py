@@ -57,7 +57,7 @@ def _parser() -> Parser:
     parser.add_argument("--trial", action="append", default=[],
                         choices=[each.name for each in TRIALS], help="settings to try")  # fmt: skip
     parser.add_argument("--keep-slower", action="store_true",
-                        help="keep the best engine even if the engine `planned` is faster")  # fmt: skip
+                        help="keep the best engine even if `planned` is faster")  # fmt: skip
     parser.add_argument("--replace", action="store_true", help="drop the archive's other engines")
     add_call_options(parser)
     return parser

@@ -63,8 +63,8 @@ def compile(
 
     Each method is turned into an exported program and compiled by AOTInductor with several
     settings. What gives other results than the archive's own code and samples is dropped; of the
-    rest the fastest is kept, if it is faster than the engine `planned`, with the record of all trials in
-    the manifest. The archive stays one that ``torch.jit.load`` or ``torch.export.load`` opens, and
+    rest the fastest is kept, if it is faster than the engine `planned`, with the record of all
+    trials in the manifest. The archive stays one that ``torch.jit.load`` or ``torch.export.load`` opens, and
     it runs on machines that fit none of its engines. A compiler (g++) is needed here, and never
     where the archive is loaded.
 

@@ -1,4 +1,4 @@
-"""Compiled engines beside the engine `planned`: whether they give the same, and how long they take."""
+"""Compiled engines beside `planned`: whether they give the same, and how long they take."""
 
 import json
 import subprocess

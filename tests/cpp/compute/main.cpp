@@ -1,8 +1,8 @@
 // Runs the tests of one level of instructions, where this CPU has them.
 
-#include <cstdio>
-
 #include <gtest/gtest.h>
+
+#include <cstdio>
 
 #include "cpu.h"
 

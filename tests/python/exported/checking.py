@@ -16,8 +16,8 @@ def verify(variant: Variant, folder: Path) -> None:
     """Raises AssertionError unless every call gives what torch gives, one after another.
 
     Run as recorded, results must be torch's to the last bit, unless the case says otherwise; with
-    the kernels that torchship prefers, and planned, they must be near. What a call does to its arguments and to
-    the model's state counts too.
+    the kernels that torchship prefers, and planned, they must be near. What a call does to its
+    arguments and to the model's state counts too.
     """
     path = folder / f"{variant.name}.pt2"
     program = variant.program()

@@ -1,10 +1,10 @@
+#include <ATen/ops/full.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
+
 #include <cmath>
 #include <limits>
 #include <optional>
-
-#include <ATen/ops/where.h>
-#include <ATen/ops/zeros.h>
-#include <ATen/ops/full.h>
 
 #include "planned/lower/lowerings.h"
 #include "planned/team.h"
@@ -78,18 +78,24 @@ bool lower_attention(Planner& planner, std::size_t index) {
   const auto k = operand(planner, inputs[1]);
   const auto v = operand(planner, inputs[2]);
   if (!q || !k || !v || k->sizes[1] == 0 || q->sizes[1] % k->sizes[1] != 0) return false;
-  if (k->sizes[0] != q->sizes[0] || v->sizes[0] != q->sizes[0] || v->sizes[1] != k->sizes[1]) return false;
+  if (k->sizes[0] != q->sizes[0] || v->sizes[0] != q->sizes[0] || v->sizes[1] != k->sizes[1])
+    return false;
   bool is_known = false;
   const auto mask = mask_of(planner, inputs[3], is_known);
   if (!is_known) return false;
 
-  compute::Attention attention{.batch = q->sizes[0], .heads = q->sizes[1], .rows = q->sizes[2],
-                               .columns = k->sizes[2], .width = q->sizes[3], .value_width = v->sizes[3]};
+  compute::Attention attention{.batch = q->sizes[0],
+                               .heads = q->sizes[1],
+                               .rows = q->sizes[2],
+                               .columns = k->sizes[2],
+                               .width = q->sizes[3],
+                               .value_width = v->sizes[3]};
   attention.key_heads = k->sizes[1];
   attention.is_causal = *is_causal;
   attention.scale = static_cast<float>(
       planner.number(inputs[6]).value_or(1.0 / std::sqrt(static_cast<double>(attention.width))));
-  const std::int64_t scores[4] = {attention.batch, attention.heads, attention.rows, attention.columns};
+  const std::int64_t scores[4] = {attention.batch, attention.heads, attention.rows,
+                                  attention.columns};
   if (mask && !spread(*mask, scores, attention.mask_strides)) return false;
   take_strides(*q, attention.q_strides);
   take_strides(*k, attention.k_strides);
@@ -97,8 +103,10 @@ bool lower_attention(Planner& planner, std::size_t index) {
 
   // Heads side by side, as the product that follows wants them.
   const std::int64_t width = attention.value_width;
-  const Sizes strides = {attention.rows * attention.heads * width, width, attention.heads * width, 1};
-  Array result = planner.make_array({attention.batch, attention.heads, attention.rows, width}, strides);
+  const Sizes strides = {attention.rows * attention.heads * width, width, attention.heads * width,
+                         1};
+  Array result =
+      planner.make_array({attention.batch, attention.heads, attention.rows, width}, strides);
   for (std::size_t i = 0; i < 3; ++i) attention.result_strides[i] = strides[i];
   planner.need_scratch(planner.kernels().attend_scratch(attention));
   planner.absorb(index);
@@ -109,8 +117,13 @@ bool lower_attention(Planner& planner, std::size_t index) {
   }
   planner.bind(operation.outputs[0], bound);
 
-  Step step{.kernel = "attend", .operators = {}, .run = {}, .reads = {q->buffer, k->buffer, v->buffer},
-            .writes = {result.buffer}, .operations = 0, .detail = ""};
+  Step step{.kernel = "attend",
+            .operators = {},
+            .run = {},
+            .reads = {q->buffer, k->buffer, v->buffer},
+            .writes = {result.buffer},
+            .operations = 0,
+            .detail = ""};
   step.operations = 2.0 * static_cast<double>(attention.batch * attention.heads * attention.rows) *
                     static_cast<double>(attention.columns * (attention.width + width));
   if (mask) step.reads.push_back(mask->buffer);

@@ -6,10 +6,12 @@ bool lower_cat(Planner& planner, std::size_t index) {
   const ObservedOperation& operation = planner.operation(index);
   const auto* const found = planner.items(operation.inputs[0]);
   const auto given = planner.integer(operation.inputs[1]);
-  if (found == nullptr || found->empty() || !given || !planner.is_array(operation.outputs[0])) return false;
+  if (found == nullptr || found->empty() || !given || !planner.is_array(operation.outputs[0]))
+    return false;
   const std::vector<ValueId> parts = *found;
   const Sizes sizes = planner.tensor(operation.outputs[0])->sizes;
-  const auto dimension = static_cast<std::size_t>(*given < 0 ? *given + static_cast<std::int64_t>(sizes.size()) : *given);
+  const auto dimension = static_cast<std::size_t>(
+      *given < 0 ? *given + static_cast<std::int64_t>(sizes.size()) : *given);
   std::vector<Array> arrays;
   for (const ValueId part : parts) {
     if (!planner.is_array(part)) return false;

@@ -41,7 +41,9 @@ std::optional<Options> options_of(const Planner& planner, const ObservedOperatio
   if (!stride || !dilation || !groups) return std::nullopt;
   if (is_general && planner.boolean(inputs[6]).value_or(true)) return std::nullopt;  // Transposed.
   const auto count = static_cast<std::size_t>(weight.dim()) - 2;
-  const auto spread = [&](Sizes sizes) { return sizes.size() == count ? sizes : Sizes(count, sizes.at(0)); };
+  const auto spread = [&](Sizes sizes) {
+    return sizes.size() == count ? sizes : Sizes(count, sizes.at(0));
+  };
   const auto padding = padding_of(planner, inputs[4], weight, spread(*dilation));
   if (!padding) return std::nullopt;
   return Options{spread(*stride), spread(*padding), spread(*dilation), *groups};
@@ -58,7 +60,9 @@ compute::Convolution describe(const Sizes& input, const Sizes& result, const at:
   const Sizes stride = with_height(options.stride, 1), padding = with_height(options.padding, 0);
   const Sizes dilation = with_height(options.dilation, 1);
   const bool is_line = input.size() == 3;
-  compute::Convolution made{.batch = input[0], .height = is_line ? 1 : input[2], .width = input.back(),
+  compute::Convolution made{.batch = input[0],
+                            .height = is_line ? 1 : input[2],
+                            .width = input.back(),
                             .channels = input[1]};
   made.out_height = is_line ? 1 : result[2];
   made.out_width = result.back();
@@ -95,7 +99,8 @@ bool lower_convolution(Planner& planner, std::size_t index) {
   if (!weight || (!bias && !planner.is_none(inputs[2]))) return false;
   if (!planner.is_array(inputs[0]) || !planner.is_array(operation.outputs[0])) return false;
   const Sizes sizes = planner.tensor(inputs[0])->sizes;
-  if ((weight->dim() != 3 && weight->dim() != 4) || sizes.size() != static_cast<std::size_t>(weight->dim())) {
+  if ((weight->dim() != 3 && weight->dim() != 4) ||
+      sizes.size() != static_cast<std::size_t>(weight->dim())) {
     return false;
   }
   const auto options = options_of(planner, operation, *weight);
@@ -116,10 +121,10 @@ bool lower_convolution(Planner& planner, std::size_t index) {
   std::string use = std::string("filters ") + name_of(convolution.algorithm);
   for (const std::int64_t size : filters.sizes()) use += ' ' + std::to_string(size);
   use += ' ' + std::to_string(convolution.groups);
-  convolution.weight = planner.pack({*weight}, use, kernels.packed_filters_size(convolution),
-                                    [&](float* packed) {
-                                      kernels.pack_filters(convolution, filters.const_data_ptr<float>(), packed);
-                                    });
+  convolution.weight =
+      planner.pack({*weight}, use, kernels.packed_filters_size(convolution), [&](float* packed) {
+        kernels.pack_filters(convolution, filters.const_data_ptr<float>(), packed);
+      });
   if (bias) {
     auto dense = std::make_shared<const at::Tensor>(bias->contiguous());
     convolution.epilogue.bias = dense->const_data_ptr<float>();
@@ -131,8 +136,13 @@ bool lower_convolution(Planner& planner, std::size_t index) {
 
   const double work = 2.0 * static_cast<double>(result.numel()) *
                       static_cast<double>(weight->numel() / weight->size(0));
-  Step step{.kernel = "convolve", .operators = {}, .run = {}, .reads = {input.buffer},
-            .writes = {result.buffer}, .operations = work, .detail = name_of(convolution.algorithm)};
+  Step step{.kernel = "convolve",
+            .operators = {},
+            .run = {},
+            .reads = {input.buffer},
+            .writes = {result.buffer},
+            .operations = work,
+            .detail = name_of(convolution.algorithm)};
   if (following.residual) step.reads.push_back(following.residual->buffer);
   step.run = [=, residual = following.residual, run = kernels.convolve](Frame& frame) {
     compute::Convolution bound = convolution;

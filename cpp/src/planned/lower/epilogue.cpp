@@ -35,12 +35,9 @@ std::optional<Following> activation_of(const Planner& planner, std::size_t index
   const ObservedOperation& operation = planner.operation(index);
   const std::string_view name = operation.node->kind().toQualString();
   static const std::unordered_map<std::string_view, Activation> kSimple = {
-      {"aten::relu", Activation::relu},
-      {"aten::silu", Activation::silu},
-      {"aten::sigmoid", Activation::sigmoid},
-      {"aten::tanh", Activation::tanh},
-      {"aten::hardswish", Activation::hardswish},
-      {"aten::hardsigmoid", Activation::hardsigmoid},
+      {"aten::relu", Activation::relu},           {"aten::silu", Activation::silu},
+      {"aten::sigmoid", Activation::sigmoid},     {"aten::tanh", Activation::tanh},
+      {"aten::hardswish", Activation::hardswish}, {"aten::hardsigmoid", Activation::hardsigmoid},
   };
   if (const auto found = kSimple.find(name); found != kSimple.end()) return simple(found->second);
   if (name == "aten::relu6") return bounded(0, 6);

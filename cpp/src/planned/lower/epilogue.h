@@ -6,7 +6,8 @@
 
 namespace torchship {
 
-/// What follows a product or convolution and runs with it: an activation, the sum with another tensor.
+/// What follows a product or convolution and runs with it: an activation, the sum with another
+/// tensor.
 struct Following {
   ValueId result = 0;  ///< What the whole gives.
   compute::Activation activation = compute::Activation::none;
@@ -19,8 +20,8 @@ struct Following {
 };
 
 /// Looks at the only use of `id`, and at the next one after it, and absorbs what can run with the
-/// operation that gives `id`. `rows_of` says how a residual of the result's sizes must lie in memory, or copies
-/// it so.
+/// operation that gives `id`. `rows_of` says how a residual of the result's sizes must lie in
+/// memory, or copies it so.
 template <typename RowsOf>
 Following follow(Planner& planner, ValueId id, const RowsOf& rows_of);
 

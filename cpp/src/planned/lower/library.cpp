@@ -1,7 +1,7 @@
-#include <algorithm>
-
 #include <ATen/ops/clone.h>
 #include <ATen/ops/empty_strided.h>
+
+#include <algorithm>
 
 #include "planned/lower/lowerings.h"
 
@@ -33,7 +33,8 @@ c10::IValue own(c10::IValue value, const Frame& frame) {
   if (value.isList() && !value.toListRef().empty()) {
     c10::impl::GenericList list = value.toList();
     const bool has_plain_items = list.get(0).isScalar() || list.get(0).isString();
-    for (std::size_t i = 0; i < list.size() && !has_plain_items; ++i) list.set(i, own(list.get(i), frame));
+    for (std::size_t i = 0; i < list.size() && !has_plain_items; ++i)
+      list.set(i, own(list.get(i), frame));
   }
   if (value.isGenericDict()) {
     c10::impl::GenericDict dict = value.toGenericDict();
@@ -84,7 +85,9 @@ Given expect(Planner& planner, ValueId id) {
   const bool is_float = given.tensor && given.tensor->is_plain && given.tensor->dtype == at::kFloat;
   if (!is_float) return given;
   given.buffer = planner.add_buffer({.home = Buffer::Home::slot, .index = given.slot});
-  planner.bind(id, {.buffer = *given.buffer, .offset = 0, .sizes = given.tensor->sizes,
+  planner.bind(id, {.buffer = *given.buffer,
+                    .offset = 0,
+                    .sizes = given.tensor->sizes,
                     .strides = given.tensor->strides});
   return given;
 }
@@ -94,8 +97,13 @@ Given expect(Planner& planner, ValueId id) {
 void lower_to_library(Planner& planner, std::size_t index) {
   const ObservedOperation& operation = planner.operation(index);
   std::vector<ValueTree> arguments;
-  Step step{.kernel = "LibTorch", .operators = {}, .run = {}, .reads = {}, .writes = {},
-            .operations = 0, .detail = ""};
+  Step step{.kernel = "LibTorch",
+            .operators = {},
+            .run = {},
+            .reads = {},
+            .writes = {},
+            .operations = 0,
+            .detail = ""};
   for (const ValueId input : operation.inputs) {
     arguments.push_back(planner.tree(input));
     add_reads(arguments.back(), step.reads);

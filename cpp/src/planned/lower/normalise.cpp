@@ -1,10 +1,10 @@
-#include <cstdint>
-#include <optional>
-
 #include <ATen/ops/add.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/neg.h>
 #include <ATen/ops/rsqrt.h>
+
+#include <cstdint>
+#include <optional>
 
 #include "planned/lower/lowerings.h"
 #include "planned/team.h"
@@ -73,7 +73,8 @@ bool lower_layer_norm(Planner& planner, std::size_t index) {
 bool lower_softmax(Planner& planner, std::size_t index) {
   const ObservedOperation& operation = planner.operation(index);
   const auto dimension = planner.integer(operation.inputs[1]);
-  if (!dimension || !planner.is_array(operation.inputs[0]) || !planner.is_array(operation.outputs[0])) {
+  if (!dimension || !planner.is_array(operation.inputs[0]) ||
+      !planner.is_array(operation.outputs[0])) {
     return false;
   }
   const Sizes& sizes = planner.tensor(operation.inputs[0])->sizes;

@@ -63,8 +63,12 @@ class Builder {
 
   Pending make(Operation operation, std::vector<Term> terms, double first, double second,
                ValueId result) const {
-    return {.operation = operation, .terms = std::move(terms), .first = static_cast<float>(first),
-            .second = static_cast<float>(second), .result = result, .node = operation_.node};
+    return {.operation = operation,
+            .terms = std::move(terms),
+            .first = static_cast<float>(first),
+            .second = static_cast<float>(second),
+            .result = result,
+            .node = operation_.node};
   }
 
   Planner& planner_;
@@ -151,7 +155,8 @@ bool lower_clamp(Builder& builder) {
 
 bool lower_elu(Builder& builder) {
   const auto a = builder.term(0);
-  if (!a || is_number(*a) || builder.number_or(2, 1) != 1 || builder.number_or(3, 1) != 1) return false;
+  if (!a || is_number(*a) || builder.number_or(2, 1) != 1 || builder.number_or(3, 1) != 1)
+    return false;
   return builder.give(Operation::elu, {*a}, builder.number_or(1, 1));
 }
 
@@ -189,7 +194,8 @@ const std::unordered_map<std::string_view, Lower>& lowerings() {
       {"aten::square", unary(Operation::square)},
       {"aten::maximum", binary(Operation::maximum)},
       {"aten::minimum", binary(Operation::minimum)},
-      {"aten::neg", [](Builder& b) {
+      {"aten::neg",
+       [](Builder& b) {
          const auto a = b.term(0);
          return a && !is_number(*a) && b.give(Operation::affine, {*a}, -1, 0);
        }},
@@ -209,15 +215,15 @@ const std::unordered_map<std::string_view, Lower>& lowerings() {
       {"aten::trunc", unary(Operation::truncate)},
       {"aten::relu", unary(Operation::relu)},
       {"aten::relu6", [](Builder& b) { return lower_bounds(b, 0.0, 6.0); }},
-      {"aten::hardtanh", [](Builder& b) { return lower_bounds(b, b.number_or(1, -1), b.number_or(2, 1)); }},
+      {"aten::hardtanh",
+       [](Builder& b) { return lower_bounds(b, b.number_or(1, -1), b.number_or(2, 1)); }},
       {"aten::clamp", lower_clamp},
-      {"aten::clamp_min", [](Builder& b) {
-         return b.number(1) && lower_bounds(b, b.number(1), std::nullopt);
-       }},
-      {"aten::clamp_max", [](Builder& b) {
-         return b.number(1) && lower_bounds(b, std::nullopt, b.number(1));
-       }},
-      {"aten::leaky_relu", [](Builder& b) {
+      {"aten::clamp_min",
+       [](Builder& b) { return b.number(1) && lower_bounds(b, b.number(1), std::nullopt); }},
+      {"aten::clamp_max",
+       [](Builder& b) { return b.number(1) && lower_bounds(b, std::nullopt, b.number(1)); }},
+      {"aten::leaky_relu",
+       [](Builder& b) {
          const auto a = b.term(0);
          return a && !is_number(*a) && b.give(Operation::leaky_relu, {*a}, b.number_or(1, 0.01));
        }},
@@ -241,8 +247,9 @@ Sizes strides_like(const std::vector<Array>& inputs, const Sizes& sizes) {
     Sizes sorted = input.strides;
     std::vector<std::size_t> order(sizes.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t a, std::size_t b) { return input.strides[a] < input.strides[b]; });
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+      return input.strides[a] < input.strides[b];
+    });
     std::int64_t expected = 1;
     bool is_dense = true;
     for (const std::size_t i : order) {
@@ -281,7 +288,8 @@ bool lower_pointwise(Planner& planner, std::size_t index) {
   if (operation.outputs.size() != 1) return false;
   const TensorMeta* const result = planner.tensor(operation.outputs[0]);
   constexpr auto kMost = static_cast<std::size_t>(compute::PointwiseCall::kMostDimensions);
-  if (result == nullptr || !planner.is_array(operation.outputs[0]) || result->sizes.size() > kMost) {
+  if (result == nullptr || !planner.is_array(operation.outputs[0]) ||
+      result->sizes.size() > kMost) {
     return false;
   }
   for (const ValueId input : operation.inputs) {
@@ -312,8 +320,13 @@ Step pointwise_step(Planner& planner, const Sizes& sizes,
 
   const double elements = static_cast<double>(operands.back().numel());
   const double work = elements * static_cast<double>(made->program.instructions.size());
-  Step step{.kernel = "pointwise", .operators = {}, .run = {}, .reads = {}, .writes = {},
-            .operations = work, .detail = ""};
+  Step step{.kernel = "pointwise",
+            .operators = {},
+            .run = {},
+            .reads = {},
+            .writes = {},
+            .operations = work,
+            .detail = ""};
   for (std::size_t i = 0; i < operands.size(); ++i) {
     (i < inputs ? step.reads : step.writes).push_back(operands[i].buffer);
   }

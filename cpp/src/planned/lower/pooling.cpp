@@ -14,14 +14,16 @@ std::optional<Sizes> pair(const Planner& planner, ValueId id) {
 }
 
 compute::Pooling describe(const Sizes& input, const Sizes& result) {
-  compute::Pooling pooling{.batch = input[0], .height = input[2], .width = input[3], .channels = input[1]};
+  compute::Pooling pooling{
+      .batch = input[0], .height = input[2], .width = input[3], .channels = input[1]};
   pooling.out_height = result[2];
   pooling.out_width = result[3];
   return pooling;
 }
 
 bool is_image(const Planner& planner, ValueId id) {
-  return planner.is_array(id) && planner.tensor(id)->sizes.size() == 4 && planner.tensor(id)->numel() > 0;
+  return planner.is_array(id) && planner.tensor(id)->sizes.size() == 4 &&
+         planner.tensor(id)->numel() > 0;
 }
 
 void emit_pooling(Planner& planner, std::size_t index, const compute::Pooling& pooling) {
@@ -60,8 +62,8 @@ bool lower_pooling(Planner& planner, std::size_t index) {
   auto stride = pair(planner, inputs[2]);
   if (const auto given = planner.integers(inputs[2]); given && given->empty()) stride = kernel;
   if (!kernel || !stride || !padding) return false;
-  compute::Pooling pooling = describe(planner.tensor(inputs[0])->sizes,
-                                      planner.tensor(operation.outputs[0])->sizes);
+  compute::Pooling pooling =
+      describe(planner.tensor(inputs[0])->sizes, planner.tensor(operation.outputs[0])->sizes);
   pooling.kernel_height = (*kernel)[0];
   pooling.kernel_width = (*kernel)[1];
   pooling.stride_height = (*stride)[0];
@@ -86,11 +88,13 @@ bool lower_pooling(Planner& planner, std::size_t index) {
 
 bool lower_adaptive_pooling(Planner& planner, std::size_t index) {
   const ObservedOperation& operation = planner.operation(index);
-  if (!is_image(planner, operation.inputs[0]) || !is_image(planner, operation.outputs[0])) return false;
+  if (!is_image(planner, operation.inputs[0]) || !is_image(planner, operation.outputs[0]))
+    return false;
   compute::Pooling pooling = describe(planner.tensor(operation.inputs[0])->sizes,
                                       planner.tensor(operation.outputs[0])->sizes);
   // Windows of one size are an average like any other.
-  if (pooling.height % pooling.out_height != 0 || pooling.width % pooling.out_width != 0) return false;
+  if (pooling.height % pooling.out_height != 0 || pooling.width % pooling.out_width != 0)
+    return false;
   pooling.is_average = true;
   pooling.kernel_height = pooling.stride_height = pooling.height / pooling.out_height;
   pooling.kernel_width = pooling.stride_width = pooling.width / pooling.out_width;

@@ -44,7 +44,8 @@ Array in_rows(Planner& planner, const Array& array) {
 
 std::string numbers(std::initializer_list<std::int64_t> values) {
   std::string text;
-  for (const std::int64_t value : values) text += (text.empty() ? "" : " x ") + std::to_string(value);
+  for (const std::int64_t value : values)
+    text += (text.empty() ? "" : " x ") + std::to_string(value);
   return text;
 }
 
@@ -54,7 +55,8 @@ bool multiply_weight(Planner& planner, std::size_t index, ValueId input, const a
   const ObservedOperation& operation = planner.operation(index);
   const Array a = in_rows(planner, planner.array(input));
   const std::optional<Rows> rows = rows_of(a);
-  compute::Unpacked matrix{.k = weight.size(is_transposed ? 1 : 0), .n = weight.size(is_transposed ? 0 : 1),
+  compute::Unpacked matrix{.k = weight.size(is_transposed ? 1 : 0),
+                           .n = weight.size(is_transposed ? 0 : 1),
                            .data = weight.const_data_ptr<float>(),
                            .k_stride = weight.stride(is_transposed ? 1 : 0),
                            .n_stride = weight.stride(is_transposed ? 0 : 1)};
@@ -65,9 +67,14 @@ bool multiply_weight(Planner& planner, std::size_t index, ValueId input, const a
   });
   const auto& kernels = planner.kernels();
   const Array c = planner.make_array(planner.tensor(following.result)->sizes);
-  compute::Product product{.m = rows->rows, .k = matrix.k, .n = matrix.n, .a_stride = rows->stride,
-                           .c_stride = matrix.n, .epilogue = following.epilogue()};
-  const std::string use = "matrix " + numbers({matrix.k, matrix.n, matrix.k_stride, matrix.n_stride});
+  compute::Product product{.m = rows->rows,
+                           .k = matrix.k,
+                           .n = matrix.n,
+                           .a_stride = rows->stride,
+                           .c_stride = matrix.n,
+                           .epilogue = following.epilogue()};
+  const std::string use =
+      "matrix " + numbers({matrix.k, matrix.n, matrix.k_stride, matrix.n_stride});
   product.b = planner.pack({weight}, use, kernels.packed_matrix_size(matrix.k, matrix.n),
                            [&](float* packed) { kernels.pack_matrix(matrix, packed); });
   if (bias) {
@@ -81,8 +88,13 @@ bool multiply_weight(Planner& planner, std::size_t index, ValueId input, const a
 
   const double work = 2.0 * static_cast<double>(product.m) * static_cast<double>(product.k) *
                       static_cast<double>(product.n);
-  Step step{.kernel = "multiply", .operators = {}, .run = {}, .reads = {a.buffer}, .writes = {c.buffer},
-            .operations = work, .detail = numbers({product.m, product.k, product.n})};
+  Step step{.kernel = "multiply",
+            .operators = {},
+            .run = {},
+            .reads = {a.buffer},
+            .writes = {c.buffer},
+            .operations = work,
+            .detail = numbers({product.m, product.k, product.n})};
   if (following.residual) step.reads.push_back(following.residual->buffer);
   step.run = [=, residual = following.residual, run = kernels.multiply](Frame& frame) {
     compute::Product bound = product;
@@ -126,10 +138,16 @@ bool multiply_batches(Planner& planner, std::size_t index) {
     return found;
   };
   const std::size_t dimensions = a.sizes.size();
-  compute::Product product{.m = a.sizes[dimensions - 2], .k = a.sizes.back(), .n = b.sizes.back(),
-                           .a_stride = a.strides[dimensions - 2], .c_stride = b.sizes.back()};
-  const compute::Unpacked matrix{.k = product.k, .n = product.n, .data = nullptr,
-                                 .k_stride = b.strides[b.sizes.size() - 2], .n_stride = b.strides.back()};
+  compute::Product product{.m = a.sizes[dimensions - 2],
+                           .k = a.sizes.back(),
+                           .n = b.sizes.back(),
+                           .a_stride = a.strides[dimensions - 2],
+                           .c_stride = b.sizes.back()};
+  const compute::Unpacked matrix{.k = product.k,
+                                 .n = product.n,
+                                 .data = nullptr,
+                                 .k_stride = b.strides[b.sizes.size() - 2],
+                                 .n_stride = b.strides.back()};
   if (product.m == 1) product.a_stride = product.k;
   const auto& kernels = planner.kernels();
   const std::int64_t packed = (kernels.packed_matrix_size(product.k, product.n) + 15) / 16 * 16;

@@ -12,7 +12,8 @@ using compute::Cell;
 /// The arguments of aten::lstm and aten::gru.
 struct Arguments {
   ValueId input = 0;
-  std::vector<Array> first;  ///< [layers * directions, batch, hidden]: the hidden state, of an LSTM the cells'.
+  std::vector<Array>
+      first;  ///< [layers * directions, batch, hidden]: the hidden state, of an LSTM the cells'.
   std::vector<at::Tensor> weights;
   bool has_biases = false;
   std::int64_t layers = 0;
@@ -35,7 +36,8 @@ std::optional<std::vector<Array>> states(Planner& planner, ValueId id, Cell cell
   if (planner.is_fixed(id)) {
     const auto tensors = planner.weights(id);
     if (!tensors || tensors->size() != 2) return std::nullopt;
-    for (const at::Tensor& tensor : *tensors) found.push_back(planner.constant(tensor.contiguous()));
+    for (const at::Tensor& tensor : *tensors)
+      found.push_back(planner.constant(tensor.contiguous()));
     return found;
   }
   const auto* const parts = planner.items(id);
@@ -48,19 +50,26 @@ std::optional<std::vector<Array>> states(Planner& planner, ValueId id, Cell cell
 }
 
 /// Nothing where tensors are packed sequences, projected, in training, or not known.
-std::optional<Arguments> arguments_of(Planner& planner, const ObservedOperation& operation, Cell cell) {
+std::optional<Arguments> arguments_of(Planner& planner, const ObservedOperation& operation,
+                                      Cell cell) {
   const auto& inputs = operation.inputs;
   if (inputs.size() != 9) return std::nullopt;
   const auto weights = planner.weights(inputs[2]);
   const auto has_biases = planner.boolean(inputs[3]), is_training = planner.boolean(inputs[6]);
   const auto layers = planner.integer(inputs[4]);
-  const auto is_bidirectional = planner.boolean(inputs[7]), is_batch_first = planner.boolean(inputs[8]);
+  const auto is_bidirectional = planner.boolean(inputs[7]),
+             is_batch_first = planner.boolean(inputs[8]);
   if (!weights || !has_biases || !layers || !is_training || *is_training || !is_bidirectional ||
-      !is_batch_first || !planner.is_array(inputs[0]) || planner.tensor(inputs[0])->sizes.size() != 3) {
+      !is_batch_first || !planner.is_array(inputs[0]) ||
+      planner.tensor(inputs[0])->sizes.size() != 3) {
     return std::nullopt;
   }
-  Arguments found{.input = inputs[0], .first = {}, .weights = *weights, .has_biases = *has_biases,
-                  .layers = *layers, .is_bidirectional = *is_bidirectional,
+  Arguments found{.input = inputs[0],
+                  .first = {},
+                  .weights = *weights,
+                  .has_biases = *has_biases,
+                  .layers = *layers,
+                  .is_bidirectional = *is_bidirectional,
                   .is_batch_first = *is_batch_first};
   const auto count = static_cast<std::size_t>(*layers) * found.directions() * (*has_biases ? 4 : 2);
   if (found.weights.size() != count) return std::nullopt;
@@ -75,7 +84,9 @@ const float* pack(Planner& planner, const at::Tensor* parameters, bool has_biase
   const std::size_t count = has_biases ? 4 : 2;
   std::vector<at::Tensor> dense;
   for (std::size_t i = 0; i < count; ++i) dense.push_back(parameters[i].contiguous());
-  compute::RecurrentWeights weights{.cell = cell, .inputs = inputs, .hidden = hidden,
+  compute::RecurrentWeights weights{.cell = cell,
+                                    .inputs = inputs,
+                                    .hidden = hidden,
                                     .input_weight = dense[0].const_data_ptr<float>(),
                                     .hidden_weight = dense[1].const_data_ptr<float>()};
   if (has_biases) {
@@ -83,8 +94,8 @@ const float* pack(Planner& planner, const at::Tensor* parameters, bool has_biase
     weights.hidden_bias = dense[3].const_data_ptr<float>();
   }
   const auto& kernels = planner.kernels();
-  const std::string use = std::string(cell == Cell::lstm ? "lstm " : "gru ") + std::to_string(inputs) +
-                          ' ' + std::to_string(hidden);
+  const std::string use = std::string(cell == Cell::lstm ? "lstm " : "gru ") +
+                          std::to_string(inputs) + ' ' + std::to_string(hidden);
   return planner.pack(std::vector<at::Tensor>(parameters, parameters + count), use,
                       kernels.packed_recurrent_size(weights),
                       [&](float* packed) { kernels.pack_recurrent(weights, packed); });
@@ -108,11 +119,13 @@ Array slice(const Array& states, std::size_t place) {
 }
 
 /// LibTorch takes weights that are wider than what they are given.
-bool have_sizes(const Arguments& found, std::int64_t rows, std::int64_t hidden, std::int64_t width) {
+bool have_sizes(const Arguments& found, std::int64_t rows, std::int64_t hidden,
+                std::int64_t width) {
   const std::size_t step = found.has_biases ? 4 : 2;
   for (std::size_t i = 0; i < found.weights.size(); i += step) {
     const bool is_first = i / step < found.directions();
-    const std::int64_t inputs = is_first ? width : hidden * static_cast<std::int64_t>(found.directions());
+    const std::int64_t inputs =
+        is_first ? width : hidden * static_cast<std::int64_t>(found.directions());
     const at::Tensor* const own = found.weights.data() + i;
     const bool fits = own[0].sizes() == at::IntArrayRef{rows, inputs} &&
                       own[1].sizes() == at::IntArrayRef{rows, hidden} &&
@@ -145,15 +158,27 @@ bool lower_recurrent(Planner& planner, std::size_t index, Cell cell) {
     sizes[2] = hidden * static_cast<std::int64_t>(directions);
     const Array result = planner.make_array(sizes);
     std::vector<Direction> parts;
-    Step step{.kernel = cell == Cell::lstm ? "lstm layer" : "gru layer", .operators = {}, .run = {},
-              .reads = {input.buffer, found->first[0].buffer}, .writes = {result.buffer, last_hidden.buffer},
-              .operations = 0, .detail = ""};
+    Step step{.kernel = cell == Cell::lstm ? "lstm layer" : "gru layer",
+              .operators = {},
+              .run = {},
+              .reads = {input.buffer, found->first[0].buffer},
+              .writes = {result.buffer, last_hidden.buffer},
+              .operations = 0,
+              .detail = ""};
     for (std::size_t d = 0; d < directions; ++d) {
       const std::size_t place = i * directions + d;
-      Direction part{.layer = {.cell = cell, .steps = steps, .batch = batch, .inputs = input.sizes[2],
-                               .hidden = hidden, .backward = d == 1},
-                     .input = input, .result = result, .first_hidden = slice(found->first[0], place),
-                     .first_cell = {}, .last_hidden = slice(last_hidden, place), .last_cell = {}};
+      Direction part{.layer = {.cell = cell,
+                               .steps = steps,
+                               .batch = batch,
+                               .inputs = input.sizes[2],
+                               .hidden = hidden,
+                               .backward = d == 1},
+                     .input = input,
+                     .result = result,
+                     .first_hidden = slice(found->first[0], place),
+                     .first_cell = {},
+                     .last_hidden = slice(last_hidden, place),
+                     .last_cell = {}};
       part.result.offset += static_cast<std::int64_t>(d) * hidden;
       take_strides(input, found->is_batch_first, part.layer.input_strides);
       take_strides(result, found->is_batch_first, part.layer.result_strides);
@@ -161,8 +186,8 @@ bool lower_recurrent(Planner& planner, std::size_t index, Cell cell) {
         part.first_cell = slice(found->first[1], place);
         part.last_cell = slice(last_cell, place);
       }
-      part.layer.weight = pack(planner, found->parameters(place), found->has_biases, cell,
-                               input.sizes[2], hidden);
+      part.layer.weight =
+          pack(planner, found->parameters(place), found->has_biases, cell, input.sizes[2], hidden);
       planner.need_scratch(planner.kernels().run_recurrent_scratch(part.layer));
       step.operations += 2.0 * static_cast<double>(steps * batch * gates * hidden) *
                          static_cast<double>(input.sizes[2] + hidden);
@@ -185,12 +210,13 @@ bool lower_recurrent(Planner& planner, std::size_t index, Cell cell) {
         }
         run(bound, scratch);
       };
-      run_team(std::min(frame.threads(), static_cast<int>(parts.size())), [&](compute::Share share) {
-        for (auto i = static_cast<std::size_t>(share.index); i < parts.size();
-             i += static_cast<std::size_t>(share.count)) {
-          run_one(parts[i], frame.scratch(share.index));
-        }
-      });
+      run_team(std::min(frame.threads(), static_cast<int>(parts.size())),
+               [&](compute::Share share) {
+                 for (auto i = static_cast<std::size_t>(share.index); i < parts.size();
+                      i += static_cast<std::size_t>(share.count)) {
+                   run_one(parts[i], frame.scratch(share.index));
+                 }
+               });
     };
     planner.emit(std::move(step));
     input = result;

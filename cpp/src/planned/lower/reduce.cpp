@@ -17,20 +17,22 @@ std::optional<std::vector<bool>> reduced(const Planner& planner, ValueId id, std
   if (!given) return std::nullopt;
   if (given->empty()) return std::vector<bool>(count, true);
   for (const std::int64_t each : *given) {
-    found.at(static_cast<std::size_t>(each < 0 ? each + static_cast<std::int64_t>(count) : each)) = true;
+    found.at(static_cast<std::size_t>(each < 0 ? each + static_cast<std::int64_t>(count) : each)) =
+        true;
   }
   return found;
 }
 
-/// The dimensions of an array in the order of memory, those of size 1 left out; nothing unless its elements
-/// lie side by side.
+/// The dimensions of an array in the order of memory, those of size 1 left out; nothing unless its
+/// elements lie side by side.
 std::optional<std::vector<std::size_t>> memory_order(const Array& array) {
   std::vector<std::size_t> order;
   for (std::size_t i = 0; i < array.sizes.size(); ++i) {
     if (array.sizes[i] != 1) order.push_back(i);
   }
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return array.strides[a] > array.strides[b]; });
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return array.strides[a] > array.strides[b];
+  });
   std::int64_t expected = 1;
   for (std::size_t i = order.size(); i-- > 0;) {
     if (array.strides[order[i]] != expected) return std::nullopt;
@@ -39,7 +41,8 @@ std::optional<std::vector<std::size_t>> memory_order(const Array& array) {
   return order;
 }
 
-/// [outer, reduced, inner]: nothing where the reduced dimensions are apart from each other in memory.
+/// [outer, reduced, inner]: nothing where the reduced dimensions are apart from each other in
+/// memory.
 std::optional<compute::Reducing> split(const Array& array, const std::vector<std::size_t>& order,
                                        const std::vector<bool>& is_reduced) {
   compute::Reducing reducing{.outer = 1, .reduced = 1, .inner = 1};
@@ -62,7 +65,8 @@ std::optional<compute::Reducing> split(const Array& array, const std::vector<std
 bool lower_mean(Planner& planner, std::size_t index) {
   const ObservedOperation& operation = planner.operation(index);
   const auto& inputs = operation.inputs;
-  if (inputs.size() != 4 || !planner.is_array(inputs[0]) || !planner.is_array(operation.outputs[0])) {
+  if (inputs.size() != 4 || !planner.is_array(inputs[0]) ||
+      !planner.is_array(operation.outputs[0])) {
     return false;
   }
   const Sizes& sizes = planner.tensor(inputs[0])->sizes;

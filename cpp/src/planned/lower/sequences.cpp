@@ -6,7 +6,8 @@ bool lower_identity(Planner& planner, std::size_t index) {
   const ObservedOperation& operation = planner.operation(index);
   const ValueId input = operation.inputs[0], output = operation.outputs[0];
   if (!planner.is_array(input) || !planner.is_array(output)) return false;
-  if (operation.node->kind() == c10::aten::dropout && planner.boolean(operation.inputs[2]).value_or(true)) {
+  if (operation.node->kind() == c10::aten::dropout &&
+      planner.boolean(operation.inputs[2]).value_or(true)) {
     return false;
   }
   planner.bind(output, planner.array(input));
@@ -24,7 +25,8 @@ bool lower_unpack(Planner& planner, std::size_t index) {
   const auto* items = planner.items(operation.inputs[0]);
   if (items == nullptr || items->size() != operation.outputs.size()) return false;
   const std::vector<ValueId> copied = *items;
-  for (std::size_t i = 0; i < copied.size(); ++i) planner.bind_alias(operation.outputs[i], copied[i]);
+  for (std::size_t i = 0; i < copied.size(); ++i)
+    planner.bind_alias(operation.outputs[i], copied[i]);
   return true;
 }
 

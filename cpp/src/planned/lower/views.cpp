@@ -1,8 +1,8 @@
+#include <ATen/ops/empty_strided.h>
+
 #include <exception>
 #include <optional>
 #include <vector>
-
-#include <ATen/ops/empty_strided.h>
 
 #include "planned/lower/lowerings.h"
 
@@ -12,7 +12,8 @@ namespace {
 /// Whether the operator's schema says that its result is a view of its first argument.
 bool gives_view(const torch::jit::Node& node) {
   const c10::FunctionSchema* const schema = node.maybeSchema();
-  if (schema == nullptr || schema->returns().size() != 1 || schema->arguments().empty()) return false;
+  if (schema == nullptr || schema->returns().size() != 1 || schema->arguments().empty())
+    return false;
   const auto* from = schema->arguments()[0].alias_info();
   const auto* to = schema->returns()[0].alias_info();
   return from != nullptr && to != nullptr && !from->isWrite() && !to->isWrite();
@@ -25,8 +26,8 @@ struct Views {
 };
 
 std::optional<Views> view(Planner& planner, const ObservedOperation& operation, const Array& from) {
-  const at::Tensor bare =
-      at::empty_strided(from.sizes, from.strides, at::TensorOptions().dtype(at::kFloat).device(at::kMeta));
+  const at::Tensor bare = at::empty_strided(
+      from.sizes, from.strides, at::TensorOptions().dtype(at::kFloat).device(at::kMeta));
   torch::jit::Stack stack{bare};
   for (std::size_t i = 1; i < operation.inputs.size(); ++i) {
     stack.push_back(*planner.value(operation.inputs[i]).fixed);
@@ -42,8 +43,10 @@ std::optional<Views> view(Planner& planner, const ObservedOperation& operation, 
       views.is_list ? stack[0].toTensorVector() : std::vector<at::Tensor>{stack[0].toTensor()};
   for (const at::Tensor& result : results) {
     if (!result.is_alias_of(bare)) return std::nullopt;
-    views.arrays.push_back({.buffer = from.buffer, .offset = from.offset + result.storage_offset(),
-                            .sizes = result.sizes().vec(), .strides = result.strides().vec()});
+    views.arrays.push_back({.buffer = from.buffer,
+                            .offset = from.offset + result.storage_offset(),
+                            .sizes = result.sizes().vec(),
+                            .strides = result.strides().vec()});
   }
   return views;
 }
