@@ -111,6 +111,38 @@ def test_number_of_threads_changes_nothing_but_rounding(tmp_path):
         torch.testing.assert_close(result, results[0], rtol=1e-5, atol=1e-6)
 
 
+def test_views_that_look_at_another_tensor(tmp_path):
+    """As the mean over the tokens that a mask leaves, of sentence encoders."""
+
+    class Pooling(nn.Module):
+        def forward(self, x, mask):
+            weights = (mask * 2.0).unsqueeze(-1).expand_as(x)
+            return (x * weights).sum(1) / weights.sum(1), x.view_as(x) + torch.relu(x)
+
+    x, mask = torch.randn(2, 5, 8), torch.rand(2, 5)
+    module = Pooling()
+    model = planned(module, x, mask, path=tmp_path / "m.pt")
+    for _ in range(2):
+        for got, expected in zip(model(x, mask), module(x, mask), strict=True):
+            torch.testing.assert_close(got, expected)
+    assert not {"aten::expand_as", "aten::view_as"} & set(kernels(model, x, mask))
+
+
+def test_strides_that_a_model_asks_for_are_those_of_torch(tmp_path):
+    class Strided(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3)
+
+        def forward(self, x):
+            return self.conv(x).as_strided((4, 5), (36, 3)) * 2
+
+    x = torch.randn(1, 3, 8, 8)
+    module = Strided()
+    model = planned(module, x, path=tmp_path / "m.pt")
+    torch.testing.assert_close(model(x), module(x), rtol=1e-4, atol=1e-5)
+
+
 def test_what_it_does_not_know_runs_in_libtorch(tmp_path):
     class Mixed(nn.Module):
         def forward(self, x):

@@ -48,7 +48,7 @@ struct LoadOptions {
   bool retarget = true;
   /// "auto", "planned", "interpreter", "compiled", or the id of a compiled engine in the archive; see
   /// Model::engine(). "auto" takes compiled engines where they fit; on the CPU it makes plans for the
-  /// rest, each of which must give LibTorch's results and not be slower, or LibTorch runs the call
+  /// rest, each of which must give LibTorch's results, or LibTorch's interpreter runs the call
   /// (docs/planned.md).
   std::string engine = "auto";
   /// Threads that one operator of a call may use. 0 shares LibTorch's number for the calling thread

@@ -357,7 +357,7 @@ class Interpreter final : public Engine {
   std::optional<at::Device> retarget_;  ///< Takes the place of other devices that the code names.
   bool validate_;
   bool plans_;     ///< Whether calls go to plans where they can.
-  bool must_pay_;  ///< Whether a plan must be faster, too.
+  bool must_pay_;  ///< Whether there must be enough for a plan to do.
   std::string name_;
   std::unordered_map<std::string, Recorded> recorded_;
   std::vector<Recorded> before_;

@@ -3,9 +3,6 @@
 #include <torch/csrc/jit/passes/remove_mutation.h>
 
 #include <algorithm>
-#include <chrono>
-#include <cstdio>
-#include <limits>
 
 #include "graphs/visit.h"
 #include "graphs/writes.h"
@@ -62,11 +59,12 @@ c10::IValue run_plan(const PlanEntry& entry, const std::vector<c10::IValue>& arg
   return entry.plan->run(*frame, arguments);
 }
 
-template <typename Work>
-double seconds_of(const Work& work) {
-  const auto before = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
+/// Told from the plan and not by a clock: results must not depend on what else the machine does.
+bool pays(const Plan& plan) {
+  constexpr double kLittle = 1e6;
+  double operations = 0;
+  for (const Step& step : plan.steps) operations += step.operations;
+  return operations > kLittle || 2 * plan.left < plan.steps.size();
 }
 
 }  // namespace
@@ -141,10 +139,9 @@ std::shared_ptr<const PlanEntry> PlannedProgram::find(const std::string& key) co
 std::shared_ptr<const PlanEntry> PlannedProgram::make(const std::vector<c10::IValue>& arguments,
                                                       c10::IValue& result) {
   if (!graph_) return refused("the method writes in place, or has other effects");
-  Observation seen;
-  const double seconds = seconds_of([&] { seen = observe(*graph_, arguments); });
+  const Observation seen = observe(*graph_, arguments);
   try {
-    return proven(seen, seconds, arguments, result);
+    return proven(seen, arguments, result);
   } catch (const Deviation& deviation) {
     return refused("the sizes of " + deviation.operator_name + " differ from call to call");
   } catch (const std::exception& error) {
@@ -152,47 +149,23 @@ std::shared_ptr<const PlanEntry> PlannedProgram::make(const std::vector<c10::IVa
   }
 }
 
-std::shared_ptr<PlanEntry> PlannedProgram::proven(const Observation& seen, double seconds,
+std::shared_ptr<PlanEntry> PlannedProgram::proven(const Observation& seen,
                                                   const std::vector<c10::IValue>& arguments,
-                                                  c10::IValue& result) {
+                                                  c10::IValue& result) const {
   std::string reason;
   for (const bool exact : {false, true}) {
     Plan plan = Planner(seen, exact).make();
     if (plan.planned == 0) return refused("no operator has a kernel of ours");
+    if (must_pay_ && !pays(plan)) {
+      return refused("there is little to compute, and most of it LibTorch does");
+    }
     const std::shared_ptr<PlanEntry> entry = ready(std::move(plan));
     result = run_plan(*entry, arguments);
     reason = difference(result, seen.output);
     if (!reason.empty()) continue;
-    if (must_pay_) reason = slowness(*entry, seconds, arguments);
-    return reason.empty() ? entry : refused(reason);
+    return entry;
   }
   return refused("its results are not LibTorch's: " + reason);
-}
-
-/// Both take turns, some times where they are short: the first calls of a signature are to stay
-/// quick. Only what is clearly slower is dropped, or the last bits of results would depend on what
-/// else the machine does.
-std::string PlannedProgram::slowness(const PlanEntry& entry, double seconds,
-                                     const std::vector<c10::IValue>& arguments) const {
-  constexpr double kLong = 15e-3, kBudget = 20e-3, kClearly = 1.3;
-  constexpr int kMostRounds = 20;
-  double own = seconds_of([&] { run_plan(entry, arguments); }), other = seconds;
-  if (seconds < kLong) {
-    double spent = own;
-    other = std::numeric_limits<double>::infinity();
-    for (int round = 0; round < kMostRounds && (round < 2 || spent < kBudget); ++round) {
-      std::vector<c10::IValue> stack = arguments;
-      const double theirs = seconds_of([&] { plain_.run(stack); });
-      const double ours = seconds_of([&] { run_plan(entry, arguments); });
-      other = std::min(other, theirs);
-      own = std::min(own, ours);
-      spent += theirs + ours;
-    }
-  }
-  if (own <= other * kClearly) return "";
-  char text[64];
-  std::snprintf(text, sizeof(text), "a plan takes %.2f of the interpreter's time", own / other);
-  return text;
 }
 
 void PlannedProgram::keep(const std::string& key, std::shared_ptr<const PlanEntry> entry) {

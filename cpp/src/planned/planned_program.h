@@ -56,11 +56,9 @@ class PlannedProgram {
   void keep(const std::string& key, std::shared_ptr<const PlanEntry> entry);
 
   /// A plan that gives what LibTorch gave, and its result; or why there is none.
-  std::shared_ptr<PlanEntry> proven(const Observation& seen, double seconds,
-                                    const std::vector<c10::IValue>& arguments, c10::IValue& result);
-  /// Why it does not pay; `seconds` is what LibTorch took for the first call.
-  std::string slowness(const PlanEntry& entry, double seconds,
-                       const std::vector<c10::IValue>& arguments) const;
+  std::shared_ptr<PlanEntry> proven(const Observation& seen,
+                                    const std::vector<c10::IValue>& arguments,
+                                    c10::IValue& result) const;
 
   const Program& plain_;
   bool must_pay_;

@@ -2,6 +2,7 @@
 #include <ATen/ops/empty_strided.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "planned/lower/lowerings.h"
 
@@ -56,9 +57,14 @@ bool is_expected(const c10::IValue& value, const TensorMeta& meta) {
   return !meta.is_plain || (tensor.scalar_type() == meta.dtype && tensor.sizes() == meta.sizes);
 }
 
-/// Of those strides; a copy where it has others.
-at::Tensor with_strides(const at::Tensor& tensor, const std::vector<std::int64_t>& strides) {
+/// Of those strides; a copy where it has others, and nothing where elements would share their
+/// place.
+std::optional<at::Tensor> with_strides(const at::Tensor& tensor,
+                                       const std::vector<std::int64_t>& strides) {
   if (tensor.strides() == strides) return tensor;
+  for (std::size_t i = 0; i < strides.size(); ++i) {
+    if (strides[i] == 0 && tensor.size(static_cast<std::int64_t>(i)) > 1) return std::nullopt;
+  }
   return at::empty_strided(tensor.sizes(), strides, tensor.options()).copy_(tensor);
 }
 
@@ -66,7 +72,9 @@ void receive(Frame& frame, const Given& given, c10::IValue value, const char* op
   value = own(std::move(value), frame);
   if (given.tensor && !is_expected(value, *given.tensor)) throw Deviation{operator_name};
   if (given.buffer) {
-    value = with_strides(value.toTensor(), given.tensor->strides);
+    const auto tensor = with_strides(value.toTensor(), given.tensor->strides);
+    if (!tensor) throw Deviation{operator_name};
+    value = *tensor;
     frame.tensor(*given.buffer) = value.toTensor();
     frame.set_base(*given.buffer, const_cast<void*>(value.toTensor().const_data_ptr()));
   }

@@ -19,6 +19,18 @@ bool gives_view(const torch::jit::Node& node) {
   return from != nullptr && to != nullptr && !from->isWrite() && !to->isWrite();
 }
 
+/// Whether the operator asks for strides, which here are others than LibTorch's.
+bool asks_for_strides(const torch::jit::Node& node) {
+  return node.kind() == c10::aten::as_strided ||
+         node.kind() == c10::Symbol::fromQualString("aten::_reshape_alias");
+}
+
+/// A tensor without elements, for operators that look at another one's sizes: expand_as.
+at::Tensor bare_like(const TensorMeta& meta) {
+  return at::empty_strided(meta.sizes, meta.strides,
+                           at::TensorOptions().dtype(meta.dtype).device(at::kMeta));
+}
+
 /// Sizes, strides and offset that the operator gives to memory that is not there.
 struct Views {
   std::vector<Array> arrays;
@@ -30,7 +42,9 @@ std::optional<Views> view(Planner& planner, const ObservedOperation& operation, 
       from.sizes, from.strides, at::TensorOptions().dtype(at::kFloat).device(at::kMeta));
   torch::jit::Stack stack{bare};
   for (std::size_t i = 1; i < operation.inputs.size(); ++i) {
-    stack.push_back(*planner.value(operation.inputs[i]).fixed);
+    const ValueId id = operation.inputs[i];
+    stack.push_back(planner.is_fixed(id) ? *planner.value(id).fixed
+                                         : bare_like(*planner.tensor(id)));
   }
   try {
     operation.call->run(stack);
@@ -59,8 +73,11 @@ bool lower_view(Planner& planner, std::size_t index) {
   const ValueId output = operation.outputs[0];
   const bool is_list = !planner.tensor(output);
   if (!is_list && !planner.is_array(output)) return false;
+  if (asks_for_strides(*operation.node)) return false;
   for (std::size_t i = 1; i < operation.inputs.size(); ++i) {
-    if (!planner.is_fixed(operation.inputs[i])) return false;
+    const ValueId id = operation.inputs[i];
+    const bool is_plain = planner.tensor(id) != nullptr && planner.tensor(id)->is_plain;
+    if (!planner.is_fixed(id) && !is_plain) return false;
   }
   const Array from = planner.array(operation.inputs[0]);
   std::optional<Views> views = view(planner, operation, from);
