@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import threading
 import time
 import warnings
 from pathlib import Path
@@ -277,3 +278,20 @@ def write_archives(folder: Path) -> dict[str, Path]:
     for name, build in BUILDERS.items():
         legacy(torch.jit.save, build(), str(paths[name]))
     return paths
+
+
+def wrong_answers(model, x, expected, *, threads: int, calls: int) -> int:
+    """How many calls from threads of their own do not give what is expected, to the last bit."""
+    wrong = []
+
+    def call():
+        for _ in range(calls):
+            if not torch.equal(model(x), expected):
+                wrong.append(1)
+
+    callers = [threading.Thread(target=call) for _ in range(threads)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    return len(wrong)

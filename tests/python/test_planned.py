@@ -1,10 +1,9 @@
 """The engine `planned`: kernels of torchship's own, for tensors of the sizes that a call has."""
 
-import threading
-
 import pytest
 import torch
 import torchship
+from support import wrong_answers
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -84,19 +83,7 @@ def test_threads_share_a_model(tmp_path):
     model = planned(module, torch.randn(2, 3, 16, 16), path=tmp_path / "m.pt")
     x = torch.randn(2, 3, 16, 16)
     expected = model(x)
-    wrong = []
-
-    def call():
-        for _ in range(20):
-            if not torch.equal(model(x), expected):
-                wrong.append(1)
-
-    threads = [threading.Thread(target=call) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
+    assert wrong_answers(model, x, expected, threads=4, calls=20) == 0
 
 
 def test_number_of_threads_changes_nothing_but_rounding(tmp_path):
@@ -155,6 +142,30 @@ def test_what_it_does_not_know_runs_in_libtorch(tmp_path):
         torch.testing.assert_close(got, expected)
     names = kernels(model, x)
     assert "torchship::pointwise" in names and any(name.startswith("aten::") for name in names)
+
+
+def test_sizes_that_data_decide_on_leave_the_rest_planned(tmp_path):
+    """As of detectors: what is found varies in number, what finds it does not."""
+
+    class Detector(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scores = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 1))
+
+        def forward(self, x):
+            scores = self.scores(x).squeeze(-1)
+            found = torch.nonzero(scores > 0).squeeze(-1)
+            return x[found] * 2 + 1, scores
+
+    torch.manual_seed(0)
+    module = Detector()
+    model = planned(module, torch.randn(20, 8), path=tmp_path / "m.pt")
+    for _ in range(4):
+        x = torch.randn(20, 8)
+        for got, expected in zip(model(x), module(x), strict=True):
+            torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
+    names = kernels(model, torch.randn(20, 8))
+    assert names.count("torchship::multiply") == 2 and "aten::nonzero" in names
 
 
 def test_graph_tells_kernels_memory_and_time(tmp_path):

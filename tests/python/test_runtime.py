@@ -1,14 +1,13 @@
 """How a model runs: frozen, warm, on how many threads, into whose memory, in which engine."""
 
 import os
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 import torchship
-from support import legacy
+from support import legacy, wrong_answers
 from torch import nn
 
 
@@ -95,19 +94,7 @@ def test_many_callers_from_threads_that_torch_has_never_seen(mlp):
     x = torch.rand(2, 3)
     expected = torchship.load(mlp)(x)
     model = torchship.load(mlp, max_concurrent_calls=2)
-    wrong = []
-
-    def call():
-        for _ in range(200):
-            if not torch.equal(model(x), expected):
-                wrong.append(1)
-
-    callers = [threading.Thread(target=call) for _ in range(8)]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join()
-    assert not wrong
+    assert wrong_answers(model, x, expected, threads=8, calls=200) == 0
 
 
 def test_a_failing_call_gives_its_place_back(mlp):

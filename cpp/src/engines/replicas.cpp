@@ -8,6 +8,7 @@
 #include <torch/csrc/jit/ir/constants.h>
 
 #include "graphs/visit.h"
+#include "thread_number.h"
 
 namespace torchship {
 namespace {
@@ -23,12 +24,6 @@ bool is_small(jit::Graph& graph) {
     nodes += node->kind() == c10::prim::Constant ? 0 : 1;
   });
   return nodes <= kMostNodes;
-}
-
-std::size_t number_of_this_thread() {
-  static std::atomic<std::size_t> next = 0;
-  static thread_local const std::size_t number = next++;
-  return number;
 }
 
 /// The same graph with constants that have counts of their own.

@@ -6,15 +6,16 @@
 
 namespace torchship {
 
-Frame::Frame(const Plan& plan)
+Frame::Frame(const Plan& plan, FrameMemory& memory)
     : plan_(plan),
-      arena_(allocate_memory(plan.arena_bytes)),
+      memory_(memory),
+      arena_(memory.arena.get(plan.arena_bytes)),
       bases_(plan.buffers.size()),
       tensors_(plan.buffers.size()),
       slots_(plan.slots) {
   for (std::size_t i = 0; i < plan.buffers.size(); ++i) {
     const Buffer& buffer = plan.buffers[i];
-    if (buffer.home == Buffer::Home::arena) bases_[i] = arena_.get() + buffer.offset;
+    if (buffer.home == Buffer::Home::arena) bases_[i] = arena_ + buffer.offset;
     if (buffer.home == Buffer::Home::constant) {
       // Only ever read; one type of pointer is enough for all.
       bases_[i] = static_cast<std::byte*>(const_cast<void*>(buffer.tensor.const_data_ptr()));
@@ -26,23 +27,20 @@ Frame::Frame(const Plan& plan)
 }
 
 float* Frame::scratch(int thread) const {
-  return reinterpret_cast<float*>(scratch_.get()) +
+  return reinterpret_cast<float*>(scratch_) +
          static_cast<std::size_t>(thread) * plan_.scratch_floats;
 }
 
 bool Frame::is_in_arena(const void* address) const {
   const auto* const place = static_cast<const std::byte*>(address);
-  return place >= arena_.get() && place < arena_.get() + plan_.arena_bytes;
+  return place >= arena_ && place < arena_ + plan_.arena_bytes;
 }
 
 void Frame::begin(const std::vector<c10::IValue>& arguments) {
   arguments_ = &arguments;
   threads_ = at::get_num_threads();
-  if (threads_ > scratch_threads_) {
-    scratch_ =
-        allocate_memory(plan_.scratch_floats * sizeof(float) * static_cast<std::size_t>(threads_));
-    scratch_threads_ = threads_;
-  }
+  scratch_ = memory_.scratch.get(plan_.scratch_floats * sizeof(float) *
+                                 static_cast<std::size_t>(threads_));
   for (const BufferId i : moving_) {
     const Buffer& buffer = plan_.buffers[i];
     if (buffer.home == Buffer::Home::argument) {
@@ -60,24 +58,6 @@ void Frame::end() {
   for (const BufferId i : moving_) tensors_[i] = at::Tensor();
   for (c10::IValue& slot : slots_) slot = c10::IValue();
   arguments_ = nullptr;
-}
-
-std::unique_ptr<Frame> FramePool::take() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!free_.empty()) {
-      std::unique_ptr<Frame> frame = std::move(free_.back());
-      free_.pop_back();
-      return frame;
-    }
-  }
-  return std::make_unique<Frame>(plan_);
-}
-
-void FramePool::put(std::unique_ptr<Frame> frame) {
-  frame->end();
-  const std::lock_guard lock(mutex_);
-  free_.push_back(std::move(frame));
 }
 
 }  // namespace torchship

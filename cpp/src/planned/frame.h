@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "planned/memory.h"
@@ -12,10 +11,17 @@
 
 namespace torchship {
 
-/// The memory of one call that is under way.
+/// What frames write to: one after the other may have it.
+struct FrameMemory {
+  ReusedMemory arena;
+  ReusedMemory scratch;
+};
+
+/// A plan bound to the memory of one call at a time.
 class Frame {
  public:
-  explicit Frame(const Plan& plan);
+  /// Both must outlive this.
+  Frame(const Plan& plan, FrameMemory& memory);
 
   float* at(const Array& array) const {
     return reinterpret_cast<float*>(bases_[array.buffer]) + array.offset;
@@ -37,9 +43,9 @@ class Frame {
 
  private:
   const Plan& plan_;
-  Memory arena_;
-  Memory scratch_;
-  int scratch_threads_ = 0;
+  FrameMemory& memory_;
+  std::byte* arena_;
+  std::byte* scratch_ = nullptr;
   int threads_ = 1;
   std::vector<std::byte*> bases_;    ///< By buffer.
   std::vector<at::Tensor> tensors_;  ///< What keeps arguments and results alive, by buffer.
@@ -48,31 +54,16 @@ class Frame {
   const std::vector<c10::IValue>* arguments_ = nullptr;
 };
 
-/// Frames that are not in use. As many are made as there were calls at once.
-class FramePool {
+/// A call in a frame, which lets go of what the call brought when it ends.
+class FrameTurn {
  public:
-  explicit FramePool(const Plan& plan) : plan_(plan) {}
-
-  class Lease {
-   public:
-    explicit Lease(FramePool& pool) : pool_(pool), frame_(pool.take()) {}
-    ~Lease() { pool_.put(std::move(frame_)); }
-    Lease(const Lease&) = delete;
-    Lease& operator=(const Lease&) = delete;
-    Frame& operator*() { return *frame_; }
-
-   private:
-    FramePool& pool_;
-    std::unique_ptr<Frame> frame_;
-  };
+  explicit FrameTurn(Frame& frame) : frame_(frame) {}
+  ~FrameTurn() { frame_.end(); }
+  FrameTurn(const FrameTurn&) = delete;
+  FrameTurn& operator=(const FrameTurn&) = delete;
 
  private:
-  std::unique_ptr<Frame> take();
-  void put(std::unique_ptr<Frame> frame);
-
-  const Plan& plan_;
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Frame>> free_;
+  Frame& frame_;
 };
 
 }  // namespace torchship

@@ -28,4 +28,14 @@ Memory allocate_memory(std::size_t bytes) {
   return Memory(static_cast<std::byte*>(memory));
 }
 
+std::byte* ReusedMemory::get(std::size_t bytes) {
+  if (bytes > bytes_) {
+    memory_.reset();  // Both at once would be twice as much.
+    bytes_ = 0;
+    memory_ = allocate_memory(bytes);
+    bytes_ = bytes;
+  }
+  return memory_.get();
+}
+
 }  // namespace torchship

@@ -15,4 +15,15 @@ using Memory = std::unique_ptr<std::byte, FreeMemory>;
 /// Throws std::bad_alloc.
 Memory allocate_memory(std::size_t bytes);
 
+/// Memory that is kept for whoever needs as much or less next.
+class ReusedMemory {
+ public:
+  /// At least so many bytes, whose content is not kept. Throws std::bad_alloc.
+  std::byte* get(std::size_t bytes);
+
+ private:
+  Memory memory_;
+  std::size_t bytes_ = 0;
+};
+
 }  // namespace torchship

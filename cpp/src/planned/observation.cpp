@@ -32,7 +32,8 @@ TensorMeta meta_of(const at::Tensor& tensor) {
 
 class Observer {
  public:
-  explicit Observer(const std::vector<c10::IValue>& arguments) : arguments_(arguments) {}
+  Observer(const std::vector<c10::IValue>& arguments, const VaryingNodes& varying)
+      : arguments_(arguments), varying_(varying) {}
 
   Observation run(jit::Graph& graph) {
     for (std::size_t i = 0; i < graph.inputs().size(); ++i) {
@@ -135,17 +136,26 @@ class Observer {
       return std::all_of(inputs.begin() + static_cast<std::ptrdiff_t>(from), inputs.end(),
                          [&](ValueId id) { return is_fixed(id); });
     };
-    const bool fixed = is_repeatable(node) && known(reads_sizes_alone(node) ? 1 : 0);
+    const bool varies = varying_.contains(&node) ||
+                        std::any_of(inputs.begin(), inputs.end(),
+                                    [&](ValueId id) { return seen_.values[id].varies; });
+    const bool fixed = !varies && is_repeatable(node) && known(reads_sizes_alone(node) ? 1 : 0);
     if (!repeats) let_go(node);
     call->run(stack);
     const bool is_kept = fixed && std::all_of(stack.begin(), stack.end(), is_small);
     std::vector<ValueId> outputs;
     for (std::size_t i = 0; i < node.outputs().size(); ++i) {
       outputs.push_back(add(std::move(stack.at(i)), is_kept, *node.outputs()[i]));
+      if (varies) forget(outputs.back());
     }
     if (is_kept) return;
     for (const ValueId input : inputs) seen_.values[input].uses.push_back(seen_.operations.size());
     seen_.operations.push_back({&node, std::move(inputs), std::move(outputs), call});
+  }
+
+  void forget(ValueId id) {
+    seen_.values[id].varies = true;
+    seen_.values[id].tensor.reset();
   }
 
   /// Lets go of what the node is the last to use.
@@ -157,6 +167,7 @@ class Observer {
   }
 
   const std::vector<c10::IValue>& arguments_;
+  const VaryingNodes& varying_;
   Observation seen_;
   std::vector<Live> live_;  ///< Beside seen_.values.
   std::unordered_map<const jit::Value*, ValueId> ids_;
@@ -169,8 +180,9 @@ std::int64_t TensorMeta::numel() const {
   return std::accumulate(sizes.begin(), sizes.end(), std::int64_t{1}, std::multiplies<>());
 }
 
-Observation observe(jit::Graph& graph, const std::vector<c10::IValue>& arguments) {
-  return Observer(arguments).run(graph);
+Observation observe(jit::Graph& graph, const std::vector<c10::IValue>& arguments,
+                    const VaryingNodes& varying) {
+  return Observer(arguments, varying).run(graph);
 }
 
 }  // namespace torchship

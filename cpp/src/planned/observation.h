@@ -5,7 +5,9 @@
 #include <torch/csrc/jit/ir/ir.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "planned/library_call.h"
@@ -30,6 +32,7 @@ struct ObservedValue {
   std::optional<c10::IValue> fixed;
   std::optional<TensorMeta> tensor;  ///< Where it was a tensor.
   std::vector<std::size_t> uses;     ///< The operations that take it, once for each argument.
+  bool varies = false;               ///< Nothing is known of its sizes.
   bool is_result = false;            ///< What the method returns.
 };
 
@@ -54,8 +57,13 @@ struct Observation {
   c10::IValue output;  ///< What the run gave.
 };
 
+/// Operators whose results have other sizes in every call, whatever the sizes of the arguments.
+using VaryingNodes = std::set<const torch::jit::Node*>;
+
 /// Runs the graph on the arguments; intermediate results are let go as soon as nothing needs them.
-/// Throws what LibTorch throws. In inference mode.
-Observation observe(torch::jit::Graph& graph, const std::vector<c10::IValue>& arguments);
+/// Of what follows from `varying` operators nothing is noted: LibTorch runs it as it comes. Throws
+/// what LibTorch throws. In inference mode.
+Observation observe(torch::jit::Graph& graph, const std::vector<c10::IValue>& arguments,
+                    const VaryingNodes& varying);
 
 }  // namespace torchship

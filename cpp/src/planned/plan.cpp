@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "planned/frame.h"
+#include "planned/layout.h"
 
 namespace torchship {
 namespace {
@@ -52,14 +53,7 @@ std::int64_t Array::numel() const {
   return std::accumulate(sizes.begin(), sizes.end(), std::int64_t{1}, std::multiplies<>());
 }
 
-bool Array::is_contiguous() const {
-  std::int64_t expected = 1;
-  for (std::size_t i = sizes.size(); i-- > 0;) {
-    if (sizes[i] != 1 && strides[i] != expected) return false;
-    expected *= sizes[i];
-  }
-  return true;
-}
+bool Array::is_contiguous() const { return are_same_place(sizes, strides, usual_strides(sizes)); }
 
 std::vector<double> Plan::time(Frame& frame, const std::vector<c10::IValue>& arguments) const {
   using Clock = std::chrono::steady_clock;

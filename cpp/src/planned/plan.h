@@ -105,7 +105,7 @@ struct Plan {
 
 /// A result of LibTorch's is not of the sizes that the plan was made for: data decide on them.
 struct Deviation {
-  std::string operator_name;
+  const torch::jit::Node* node;
 };
 
 }  // namespace torchship

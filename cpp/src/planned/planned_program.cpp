@@ -11,6 +11,7 @@
 #include "planned/observation.h"
 #include "planned/planner.h"
 #include "planned/same_values.h"
+#include "thread_number.h"
 #include "torchscript/message.h"
 
 namespace torchship {
@@ -18,7 +19,9 @@ namespace {
 
 namespace jit = torch::jit;
 
-constexpr std::size_t kMostPlans = 32;  ///< Of a method; the oldest is dropped.
+constexpr std::size_t kMostPlans =
+    32;  ///< Of a method; the one that was not used longest is dropped.
+constexpr std::size_t kMostVarying = 16;  ///< Operators that a signature is planned again for.
 
 /// Whether anybody sees it when a call is made twice, as the first one of a signature is.
 bool has_side_effects(jit::Graph& graph) {
@@ -50,14 +53,37 @@ std::shared_ptr<PlanEntry> refused(std::string reason) {
 std::shared_ptr<PlanEntry> ready(Plan plan) {
   auto entry = std::make_shared<PlanEntry>();
   entry->plan = std::make_unique<const Plan>(std::move(plan));
-  entry->frames = std::make_unique<FramePool>(*entry->plan);
   return entry;
 }
 
-c10::IValue run_plan(const PlanEntry& entry, const std::vector<c10::IValue>& arguments) {
-  FramePool::Lease frame(*entry.frames);
-  return entry.plan->run(*frame, arguments);
+c10::IValue run_in(Frame& frame, const Plan& plan, const std::vector<c10::IValue>& arguments) {
+  const FrameTurn turn(frame);
+  return plan.run(frame, arguments);
 }
+
+/// In memory of its own.
+c10::IValue run_plan(const Plan& plan, const std::vector<c10::IValue>& arguments) {
+  FrameMemory memory;
+  Frame frame(plan, memory);
+  return run_in(frame, plan, arguments);
+}
+
+/// Takes a place if it is free, and gives it back.
+class Turn {
+ public:
+  explicit Turn(std::atomic<bool>& is_taken)
+      : is_taken_(is_taken), is_mine_(!is_taken.exchange(true, std::memory_order_acquire)) {}
+  ~Turn() {
+    if (is_mine_) is_taken_.store(false, std::memory_order_release);
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  explicit operator bool() const noexcept { return is_mine_; }
+
+ private:
+  std::atomic<bool>& is_taken_;
+  bool is_mine_;
+};
 
 /// Told from the plan and not by a clock: results must not depend on what else the machine does.
 bool pays(const Plan& plan) {
@@ -73,37 +99,45 @@ PlannedProgram::PlannedProgram(const Program& plain, bool must_pay)
     : plain_(plain), must_pay_(must_pay), graph_(without_effects(plain.frozen)) {}
 
 void PlannedProgram::run(std::vector<c10::IValue>& stack) {
+  const std::string key = call_key(stack);
   try {
-    if (std::optional<c10::IValue> result = run_planned(stack)) {
+    if (std::optional<c10::IValue> result = run_planned(key, stack)) {
       stack.clear();
       stack.push_back(std::move(*result));
       return;
     }
-  } catch (const Deviation&) {
+  } catch (const Deviation& deviation) {
+    note(deviation, key);
   } catch (const std::exception&) {
     // The interpreter says it with the user's own line.
   }
   plain_.run(stack);
 }
 
-std::optional<c10::IValue> PlannedProgram::run_planned(const std::vector<c10::IValue>& arguments) {
-  const std::string key = call_key(arguments);
-  std::shared_ptr<const PlanEntry> entry = find(key);
-  if (!entry) {
-    const std::lock_guard lock(making_);
-    entry = find(key);
-    if (!entry) {
-      c10::IValue result;
-      entry = make(arguments, result);
-      keep(key, entry);
-      return entry->plan ? std::optional(std::move(result)) : std::nullopt;
-    }
-  }
-  return entry->plan ? std::optional(run_plan(*entry, arguments)) : std::nullopt;
+std::optional<c10::IValue> PlannedProgram::run_planned(const std::string& key,
+                                                       const std::vector<c10::IValue>& arguments) {
+  Seat& own = seats_[number_of_this_thread() % seats_.size()];
+  const Turn turn(own.is_taken);
+  if (turn && own.entry && own.key == key) return run_in(*own.frame, *own.entry->plan, arguments);
+  c10::IValue made;
+  std::shared_ptr<const PlanEntry> entry = entry_for(key, arguments, &made);
+  if (!entry->plan) return std::nullopt;
+  if (!made.isNone()) return made;
+  if (!turn) return run_plan(*entry->plan, arguments);
+  own.take(key, std::move(entry));
+  return run_in(*own.frame, *own.entry->plan, arguments);
+}
+
+void PlannedProgram::Seat::take(std::string other_key, std::shared_ptr<const PlanEntry> other) {
+  frame.reset();
+  entry = std::move(other);
+  key = std::move(other_key);
+  frame.emplace(*entry->plan, memory);
 }
 
 Graph PlannedProgram::describe(const std::vector<c10::IValue>& arguments, bool profile) {
-  const std::shared_ptr<const PlanEntry> entry = entry_for(arguments);
+  c10::IValue result;
+  const std::shared_ptr<const PlanEntry> entry = entry_for(call_key(arguments), arguments, &result);
   if (!entry->plan) {
     Graph none;
     none.notes.push_back("calls of these sizes run in LibTorch's interpreter: " + entry->reason);
@@ -111,21 +145,21 @@ Graph PlannedProgram::describe(const std::vector<c10::IValue>& arguments, bool p
   }
   std::vector<double> microseconds;
   if (profile) {
-    FramePool::Lease frame(*entry->frames);
-    entry->plan->run(*frame, arguments);
-    microseconds = entry->plan->time(*frame, arguments);
+    FrameMemory memory;
+    Frame frame(*entry->plan, memory);
+    run_in(frame, *entry->plan, arguments);
+    const FrameTurn turn(frame);
+    microseconds = entry->plan->time(frame, arguments);
   }
   return describe_plan(*entry->plan, *graph_, microseconds);
 }
 
 std::shared_ptr<const PlanEntry> PlannedProgram::entry_for(
-    const std::vector<c10::IValue>& arguments) {
-  const std::string key = call_key(arguments);
+    const std::string& key, const std::vector<c10::IValue>& arguments, c10::IValue* result) {
   if (auto entry = find(key)) return entry;
   const std::lock_guard lock(making_);
   if (auto entry = find(key)) return entry;
-  c10::IValue result;
-  const auto entry = make(arguments, result);
+  const std::shared_ptr<const PlanEntry> entry = make(arguments, *result);
   keep(key, entry);
   return entry;
 }
@@ -133,20 +167,33 @@ std::shared_ptr<const PlanEntry> PlannedProgram::entry_for(
 std::shared_ptr<const PlanEntry> PlannedProgram::find(const std::string& key) const {
   const std::shared_lock lock(mutex_);
   const auto found = entries_.find(key);
-  return found == entries_.end() ? nullptr : found->second;
+  if (found == entries_.end()) return nullptr;
+  found->second->last_use = ++uses_;
+  return found->second;
 }
 
 std::shared_ptr<const PlanEntry> PlannedProgram::make(const std::vector<c10::IValue>& arguments,
                                                       c10::IValue& result) {
   if (!graph_) return refused("the method writes in place, or has other effects");
-  const Observation seen = observe(*graph_, arguments);
-  try {
-    return proven(seen, arguments, result);
-  } catch (const Deviation& deviation) {
-    return refused("the sizes of " + deviation.operator_name + " differ from call to call");
-  } catch (const std::exception& error) {
-    return refused("it could not be planned: " + explain(error).text);
+  for (std::size_t i = 0; i <= kMostVarying; ++i) {
+    const Observation seen = observe(*graph_, arguments, varying_);
+    try {
+      return proven(seen, arguments, result);
+    } catch (const Deviation& deviation) {
+      varying_.insert(deviation.node);
+    } catch (const std::exception& error) {
+      return refused("it could not be planned: " + explain(error).text);
+    }
   }
+  return refused("the sizes of many results differ from call to call");
+}
+
+/// The next call of the signature gets a plan that expects nothing of that operator's results.
+void PlannedProgram::note(const Deviation& deviation, const std::string& key) {
+  const std::lock_guard lock(making_);
+  varying_.insert(deviation.node);
+  const std::unique_lock entries_lock(mutex_);
+  entries_.erase(key);
 }
 
 std::shared_ptr<PlanEntry> PlannedProgram::proven(const Observation& seen,
@@ -160,21 +207,22 @@ std::shared_ptr<PlanEntry> PlannedProgram::proven(const Observation& seen,
       return refused("there is little to compute, and most of it LibTorch does");
     }
     const std::shared_ptr<PlanEntry> entry = ready(std::move(plan));
-    result = run_plan(*entry, arguments);
+    result = run_plan(*entry->plan, arguments);
     reason = difference(result, seen.output);
-    if (!reason.empty()) continue;
-    return entry;
+    if (reason.empty()) return entry;
   }
+  result = c10::IValue();
   return refused("its results are not LibTorch's: " + reason);
 }
 
 void PlannedProgram::keep(const std::string& key, std::shared_ptr<const PlanEntry> entry) {
   const std::unique_lock lock(mutex_);
+  entry->last_use = ++uses_;
   entries_[key] = std::move(entry);
-  order_.push_back(key);
-  if (order_.size() <= kMostPlans) return;
-  entries_.erase(order_.front());
-  order_.erase(order_.begin());
+  if (entries_.size() <= kMostPlans) return;
+  entries_.erase(std::min_element(
+      entries_.begin(), entries_.end(),
+      [](const auto& a, const auto& b) { return a.second->last_use < b.second->last_use; }));
 }
 
 }  // namespace torchship

@@ -3,7 +3,10 @@
 #include <ATen/core/ivalue.h>
 #include <torchship/graph.h>
 
+#include <array>
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -22,8 +25,8 @@ namespace torchship {
 /// Of one method, for arguments of one signature: a plan, or why there is none.
 struct PlanEntry {
   std::unique_ptr<const Plan> plan;
-  std::unique_ptr<FramePool> frames;
   std::string reason;  ///< Why calls go to LibTorch; empty where there is a plan.
+  mutable std::atomic<std::uint64_t> last_use = 0;
 };
 
 /// The plans of one method that writes no state. Safe to use from several threads.
@@ -47,14 +50,35 @@ class PlannedProgram {
   Graph describe(const std::vector<c10::IValue>& arguments, bool profile);
 
  private:
+  // Note [Seats]
+  // A lock or a count of references that all threads share takes longer than a small model. So each
+  // thread, up to a few, has a seat with the plan that it ran last and a frame of its own, and
+  // touches nothing of the others'.
+  struct alignas(64) Seat {
+    std::atomic<bool> is_taken =
+        false;  ///< By the call that runs: two threads of one number may want it.
+    FrameMemory memory;
+    std::string key;
+    std::shared_ptr<const PlanEntry> entry;
+    std::optional<Frame> frame;
+
+    void take(std::string other_key, std::shared_ptr<const PlanEntry> other);
+  };
+
   /// The result, if there is a plan.
-  std::optional<c10::IValue> run_planned(const std::vector<c10::IValue>& arguments);
-  std::shared_ptr<const PlanEntry> entry_for(const std::vector<c10::IValue>& arguments);
+  std::optional<c10::IValue> run_planned(const std::string& key,
+                                         const std::vector<c10::IValue>& arguments);
+
+  /// The entry of that key. Made now if need be: then `result` is that of the call, if there is a
+  /// plan.
+  std::shared_ptr<const PlanEntry> entry_for(const std::string& key,
+                                             const std::vector<c10::IValue>& arguments,
+                                             c10::IValue* result);
   std::shared_ptr<const PlanEntry> find(const std::string& key) const;
   std::shared_ptr<const PlanEntry> make(const std::vector<c10::IValue>& arguments,
                                         c10::IValue& result);
   void keep(const std::string& key, std::shared_ptr<const PlanEntry> entry);
-
+  void note(const Deviation& deviation, const std::string& key);
   /// A plan that gives what LibTorch gave, and its result; or why there is none.
   std::shared_ptr<PlanEntry> proven(const Observation& seen,
                                     const std::vector<c10::IValue>& arguments,
@@ -63,10 +87,12 @@ class PlannedProgram {
   const Program& plain_;
   bool must_pay_;
   std::shared_ptr<torch::jit::Graph> graph_;  ///< Without effects; null where it has some.
-  mutable std::shared_mutex mutex_;           ///< Of entries_ and order_.
-  std::mutex making_;                         ///< One plan is made at a time.
+  mutable std::shared_mutex mutex_;           ///< Of entries_.
+  std::mutex making_;                         ///< One plan is made at a time; of varying_.
   std::map<std::string, std::shared_ptr<const PlanEntry>> entries_;
-  std::vector<std::string> order_;  ///< Of the entries, the oldest first.
+  VaryingNodes varying_;
+  std::array<Seat, 16> seats_;
+  mutable std::atomic<std::uint64_t> uses_ = 0;
 };
 
 }  // namespace torchship

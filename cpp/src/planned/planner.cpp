@@ -12,37 +12,6 @@
 namespace torchship {
 namespace {
 
-std::vector<std::int64_t> usual_strides(const Sizes& sizes) {
-  Sizes strides(sizes.size());
-  std::int64_t next = 1;
-  for (std::size_t i = sizes.size(); i-- > 0;) {
-    strides[i] = next;
-    next *= std::max<std::int64_t>(sizes[i], 1);
-  }
-  return strides;
-}
-
-/// Strides [.., 1 for the channels] of a tensor of three or four dimensions.
-Sizes channels_last_strides(const Sizes& sizes) {
-  Sizes strides(sizes.size());
-  const std::int64_t channels = std::max<std::int64_t>(sizes[1], 1);
-  std::int64_t next = channels;
-  for (std::size_t i = sizes.size(); i-- > 2;) {
-    strides[i] = next;
-    next *= std::max<std::int64_t>(sizes[i], 1);
-  }
-  strides[1] = 1;
-  strides[0] = next;
-  return strides;
-}
-
-bool have_same_place(const Sizes& sizes, const Sizes& a, const Sizes& b) {
-  for (std::size_t i = 0; i < sizes.size(); ++i) {
-    if (sizes[i] != 1 && a[i] != b[i]) return false;
-  }
-  return true;
-}
-
 bool is_float(const TensorMeta* tensor) {
   return tensor != nullptr && tensor->is_plain && tensor->dtype == at::kFloat;
 }
@@ -94,70 +63,6 @@ const TensorMeta* Planner::tensor(ValueId id) const {
   if (id >= seen_.values.size()) return nullptr;
   const auto& meta = seen_.values[id].tensor;
   return meta ? &*meta : nullptr;
-}
-
-std::optional<std::int64_t> Planner::integer(ValueId id) const {
-  const auto& fixed = value(id).fixed;
-  if (!fixed || !(fixed->isInt() || fixed->isBool())) return std::nullopt;
-  return fixed->isInt() ? fixed->toInt() : static_cast<std::int64_t>(fixed->toBool());
-}
-
-std::optional<double> Planner::number(ValueId id) const {
-  const auto& fixed = value(id).fixed;
-  if (!fixed) return std::nullopt;
-  if (fixed->isDouble()) return fixed->toDouble();
-  if (fixed->isInt()) return static_cast<double>(fixed->toInt());
-  if (fixed->isBool()) return fixed->toBool() ? 1.0 : 0.0;
-  if (!fixed->isTensor()) return std::nullopt;
-  const at::Tensor& tensor = fixed->toTensor();
-  if (!tensor.defined() || tensor.numel() != 1 || tensor.is_complex()) return std::nullopt;
-  return tensor.item().toDouble();
-}
-
-std::optional<bool> Planner::boolean(ValueId id) const {
-  const auto& fixed = value(id).fixed;
-  if (!fixed || !(fixed->isInt() || fixed->isBool())) return std::nullopt;
-  return fixed->isBool() ? fixed->toBool() : fixed->toInt() != 0;
-}
-
-std::optional<Sizes> Planner::integers(ValueId id) const {
-  const auto& fixed = value(id).fixed;
-  if (!fixed) return std::nullopt;
-  if (fixed->isInt()) return Sizes{fixed->toInt()};
-  if (!fixed->isIntList()) return std::nullopt;
-  return fixed->toIntVector();
-}
-
-std::optional<std::string> Planner::text(ValueId id) const {
-  const auto& fixed = value(id).fixed;
-  if (!fixed || !fixed->isString()) return std::nullopt;
-  return fixed->toStringRef();
-}
-
-std::optional<at::Tensor> Planner::weight(ValueId id) const {
-  if (!is_fixed(id) || !is_float(tensor(id))) return std::nullopt;
-  return value(id).fixed->toTensor();
-}
-
-std::optional<std::vector<at::Tensor>> Planner::weights(ValueId id) const {
-  std::vector<at::Tensor> found;
-  const auto& fixed = value(id).fixed;
-  if (fixed && fixed->isTensorList()) {
-    found = fixed->toTensorVector();
-  } else if (const auto* parts = items(id)) {
-    for (const ValueId part : *parts) {
-      const auto tensor = weight(part);
-      if (!tensor) return std::nullopt;
-      found.push_back(*tensor);
-    }
-  } else {
-    return std::nullopt;
-  }
-  const bool all_float = std::all_of(found.begin(), found.end(), [](const at::Tensor& each) {
-    return each.defined() && each.is_cpu() && each.scalar_type() == at::kFloat &&
-           each.layout() == at::kStrided;
-  });
-  return all_float ? std::optional(found) : std::nullopt;
 }
 
 bool Planner::is_array(ValueId id) const {
@@ -249,7 +154,7 @@ Array Planner::make_channels_last(const Sizes& sizes) {
 }
 
 Array Planner::with_strides(const Array& from, const Sizes& strides) {
-  if (have_same_place(from.sizes, from.strides, strides)) {
+  if (are_same_place(from.sizes, from.strides, strides)) {
     Array same = from;
     same.strides = strides;
     return same;

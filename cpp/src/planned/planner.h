@@ -11,12 +11,11 @@
 #include "compute/kernels.h"
 #include "planned/expressions.h"
 #include "planned/frame.h"
+#include "planned/layout.h"
 #include "planned/observation.h"
 #include "planned/plan.h"
 
 namespace torchship {
-
-using Sizes = std::vector<std::int64_t>;
 
 /// Turns an observed run into a plan: one lowering (lower/) after the other is asked what it makes
 /// of an operation; what none takes is left to LibTorch.

@@ -43,14 +43,13 @@ const OpenMp& openmp() {
 
 }  // namespace
 
-void run_team(int threads, const std::function<void(compute::Share)>& work) {
+void run_team(int threads, c10::function_ref<void(compute::Share)> work) {
   if (threads <= 1 || !openmp().is_there() || at::in_parallel_region()) return work({});
   const auto share = [](void* data) {
-    const auto& work = *static_cast<const std::function<void(compute::Share)>*>(data);
+    const auto& work = *static_cast<const c10::function_ref<void(compute::Share)>*>(data);
     work({.index = openmp().thread_index(), .count = openmp().thread_count()});
   };
-  openmp().parallel(share, const_cast<std::function<void(compute::Share)>*>(&work),
-                    static_cast<unsigned>(threads), 0);
+  openmp().parallel(share, &work, static_cast<unsigned>(threads), 0);
 }
 
 }  // namespace torchship

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <functional>
+#include <c10/util/FunctionRef.h>
 
 #include "compute/share.h"
 
@@ -10,6 +10,6 @@ namespace torchship {
 /// returns when all are done. The threads are those that LibTorch's own operators use, so that
 /// there are no more of them than cores; where it was not built with OpenMP, or inside of a
 /// parallel region, the caller does it all. `work` must not throw.
-void run_team(int threads, const std::function<void(compute::Share)>& work);
+void run_team(int threads, c10::function_ref<void(compute::Share)> work);
 
 }  // namespace torchship

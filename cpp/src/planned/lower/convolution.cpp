@@ -1,7 +1,7 @@
 #include <optional>
 #include <string>
 
-#include "planned/lower/epilogue.h"
+#include "planned/lower/emit.h"
 #include "planned/lower/lowerings.h"
 #include "planned/team.h"
 
@@ -136,24 +136,12 @@ bool lower_convolution(Planner& planner, std::size_t index) {
 
   const double work = 2.0 * static_cast<double>(result.numel()) *
                       static_cast<double>(weight->numel() / weight->size(0));
-  Step step{.kernel = "convolve",
-            .operators = {},
-            .run = {},
-            .reads = {input.buffer},
-            .writes = {result.buffer},
-            .operations = work,
-            .detail = name_of(convolution.algorithm)};
-  if (following.residual) step.reads.push_back(following.residual->buffer);
-  step.run = [=, residual = following.residual, run = kernels.convolve](Frame& frame) {
-    compute::Convolution bound = convolution;
-    bound.input = frame.at(input);
-    bound.result = frame.at(result);
-    if (residual) bound.epilogue.residual = frame.at(*residual);
-    if (work < kFew) return run(bound, {}, frame.scratch(0));
-    run_team(frame.threads(),
-             [&](compute::Share share) { run(bound, share, frame.scratch(share.index)); });
-  };
-  planner.emit(std::move(step));
+  emit_with_epilogue(planner, {"convolve", name_of(convolution.algorithm), work}, kernels.convolve,
+                     convolution, input, result, following, kFew,
+                     [](compute::Convolution& bound, const float* from, float* to) {
+                       bound.input = from;
+                       bound.result = to;
+                     });
   return true;
 }
 

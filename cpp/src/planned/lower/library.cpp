@@ -68,12 +68,12 @@ std::optional<at::Tensor> with_strides(const at::Tensor& tensor,
   return at::empty_strided(tensor.sizes(), strides, tensor.options()).copy_(tensor);
 }
 
-void receive(Frame& frame, const Given& given, c10::IValue value, const char* operator_name) {
+void receive(Frame& frame, const Given& given, c10::IValue value, const torch::jit::Node* node) {
   value = own(std::move(value), frame);
-  if (given.tensor && !is_expected(value, *given.tensor)) throw Deviation{operator_name};
+  if (given.tensor && !is_expected(value, *given.tensor)) throw Deviation{node};
   if (given.buffer) {
     const auto tensor = with_strides(value.toTensor(), given.tensor->strides);
-    if (!tensor) throw Deviation{operator_name};
+    if (!tensor) throw Deviation{node};
     value = *tensor;
     frame.tensor(*given.buffer) = value.toTensor();
     frame.set_base(*given.buffer, const_cast<void*>(value.toTensor().const_data_ptr()));
@@ -122,13 +122,13 @@ void lower_to_library(Planner& planner, std::size_t index) {
     if (results.back().buffer) step.writes.push_back(*results.back().buffer);
   }
   step.run = [call = operation.call, arguments = std::move(arguments), results = std::move(results),
-              name = operation.node->kind().toQualString()](Frame& frame) {
+              node = operation.node](Frame& frame) {
     torch::jit::Stack stack;
     stack.reserve(arguments.size());
     for (const ValueTree& argument : arguments) stack.push_back(argument.build(frame));
     call->run(stack);
     for (std::size_t i = 0; i < results.size(); ++i) {
-      receive(frame, results[i], std::move(stack[i]), name);
+      receive(frame, results[i], std::move(stack[i]), node);
     }
   };
   planner.leave(index, std::move(step));

@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "planned/lower/emit.h"
 #include "planned/lower/lowerings.h"
-#include "planned/team.h"
 
 namespace torchship {
 namespace {
@@ -25,20 +25,9 @@ void emit_rows(Planner& planner, std::size_t index, const char* name, Kernel run
   planner.absorb(index);
   planner.bind(operation.outputs[0], result);
   const bool is_large = input.numel() > 1 << 14;
-  planner.emit({.kernel = name,
-                .operators = {},
-                .run =
-                    [=](Frame& frame) {
-                      compute::Normalisation bound = rows;
-                      bound.input = frame.at(input);
-                      bound.result = frame.at(result);
-                      run_team(is_large ? frame.threads() : 1,
-                               [&](compute::Share share) { run(bound, share); });
-                    },
-                .reads = {input.buffer},
-                .writes = {result.buffer},
-                .operations = 8.0 * static_cast<double>(input.numel()),
-                .detail = std::to_string(rows.rows) + " x " + std::to_string(rows.columns)});
+  const double work = 8.0 * static_cast<double>(input.numel());
+  const std::string sizes = std::to_string(rows.rows) + " x " + std::to_string(rows.columns);
+  emit_simple(planner, {name, sizes, work}, run, rows, input, result, is_large);
 }
 
 /// Elements of a weight for the plan's lifetime; null where there is none.

@@ -243,29 +243,9 @@ const std::unordered_map<std::string_view, Lower>& lowerings() {
 /// Strides for results: those of the first operand of all sizes whose elements lie side by side.
 Sizes strides_like(const std::vector<Array>& inputs, const Sizes& sizes) {
   for (const Array& input : inputs) {
-    if (input.sizes != sizes) continue;
-    Sizes sorted = input.strides;
-    std::vector<std::size_t> order(sizes.size());
-    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-      return input.strides[a] < input.strides[b];
-    });
-    std::int64_t expected = 1;
-    bool is_dense = true;
-    for (const std::size_t i : order) {
-      if (sizes[i] == 1) continue;
-      is_dense = is_dense && input.strides[i] == expected;
-      expected *= sizes[i];
-    }
-    if (is_dense) return sorted;
+    if (input.sizes == sizes && memory_order(sizes, input.strides)) return input.strides;
   }
-  Sizes strides(sizes.size());
-  std::int64_t next = 1;
-  for (std::size_t i = sizes.size(); i-- > 0;) {
-    strides[i] = next;
-    next *= std::max<std::int64_t>(sizes[i], 1);
-  }
-  return strides;
+  return usual_strides(sizes);
 }
 
 /// Strides over `sizes`, 0 where the array is repeated.

@@ -1,7 +1,7 @@
 #include <optional>
 
+#include "planned/lower/emit.h"
 #include "planned/lower/lowerings.h"
-#include "planned/team.h"
 
 namespace torchship {
 namespace {
@@ -35,20 +35,8 @@ void emit_pooling(Planner& planner, std::size_t index, const compute::Pooling& p
   const double work = static_cast<double>(result.numel()) *
                       static_cast<double>(pooling.kernel_height * pooling.kernel_width);
   const bool is_large = work > 1 << 16;
-  planner.emit({.kernel = pooling.is_average ? "average pool" : "max pool",
-                .operators = {},
-                .run =
-                    [=, run = planner.kernels().pool](Frame& frame) {
-                      compute::Pooling bound = pooling;
-                      bound.input = frame.at(input);
-                      bound.result = frame.at(result);
-                      run_team(is_large ? frame.threads() : 1,
-                               [&](compute::Share share) { run(bound, share); });
-                    },
-                .reads = {input.buffer},
-                .writes = {result.buffer},
-                .operations = work,
-                .detail = ""});
+  emit_simple(planner, {pooling.is_average ? "average pool" : "max pool", "", work},
+              planner.kernels().pool, pooling, input, result, is_large);
 }
 
 }  // namespace

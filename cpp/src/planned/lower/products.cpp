@@ -1,7 +1,7 @@
 #include <optional>
 #include <string>
 
-#include "planned/lower/epilogue.h"
+#include "planned/lower/emit.h"
 #include "planned/lower/lowerings.h"
 #include "planned/team.h"
 
@@ -88,24 +88,12 @@ bool multiply_weight(Planner& planner, std::size_t index, ValueId input, const a
 
   const double work = 2.0 * static_cast<double>(product.m) * static_cast<double>(product.k) *
                       static_cast<double>(product.n);
-  Step step{.kernel = "multiply",
-            .operators = {},
-            .run = {},
-            .reads = {a.buffer},
-            .writes = {c.buffer},
-            .operations = work,
-            .detail = numbers({product.m, product.k, product.n})};
-  if (following.residual) step.reads.push_back(following.residual->buffer);
-  step.run = [=, residual = following.residual, run = kernels.multiply](Frame& frame) {
-    compute::Product bound = product;
-    bound.a = frame.at(a);
-    bound.c = frame.at(c);
-    if (residual) bound.epilogue.residual = frame.at(*residual);
-    if (work < kFew) return run(bound, {}, frame.scratch(0));
-    run_team(frame.threads(),
-             [&](compute::Share share) { run(bound, share, frame.scratch(share.index)); });
-  };
-  planner.emit(std::move(step));
+  emit_with_epilogue(planner, {"multiply", numbers({product.m, product.k, product.n}), work},
+                     kernels.multiply, product, a, c, following, kFew,
+                     [](compute::Product& bound, const float* from, float* to) {
+                       bound.a = from;
+                       bound.c = to;
+                     });
   return true;
 }
 

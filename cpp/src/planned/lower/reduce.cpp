@@ -3,8 +3,8 @@
 #include <numeric>
 #include <optional>
 
+#include "planned/lower/emit.h"
 #include "planned/lower/lowerings.h"
-#include "planned/team.h"
 
 namespace torchship {
 namespace {
@@ -21,24 +21,6 @@ std::optional<std::vector<bool>> reduced(const Planner& planner, ValueId id, std
         true;
   }
   return found;
-}
-
-/// The dimensions of an array in the order of memory, those of size 1 left out; nothing unless its
-/// elements lie side by side.
-std::optional<std::vector<std::size_t>> memory_order(const Array& array) {
-  std::vector<std::size_t> order;
-  for (std::size_t i = 0; i < array.sizes.size(); ++i) {
-    if (array.sizes[i] != 1) order.push_back(i);
-  }
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return array.strides[a] > array.strides[b];
-  });
-  std::int64_t expected = 1;
-  for (std::size_t i = order.size(); i-- > 0;) {
-    if (array.strides[order[i]] != expected) return std::nullopt;
-    expected *= array.sizes[order[i]];
-  }
-  return order;
 }
 
 /// [outer, reduced, inner]: nothing where the reduced dimensions are apart from each other in
@@ -73,11 +55,11 @@ bool lower_mean(Planner& planner, std::size_t index) {
   const auto is_reduced = reduced(planner, inputs[1], sizes.size());
   if (!is_reduced || !planner.is_none(inputs[3])) return false;
   Array input = planner.array(inputs[0]);
-  auto order = memory_order(input);
+  auto order = memory_order(input.sizes, input.strides);
   auto reducing = order ? split(input, *order, *is_reduced) : std::nullopt;
   if (!reducing) {
     input = planner.contiguous(input);
-    order = memory_order(input);
+    order = memory_order(input.sizes, input.strides);
     reducing = order ? split(input, *order, *is_reduced) : std::nullopt;
   }
   if (!reducing || input.numel() == 0) return false;
@@ -100,20 +82,8 @@ bool lower_mean(Planner& planner, std::size_t index) {
   planner.absorb(index);
   planner.bind(operation.outputs[0], result);
   const bool is_large = input.numel() > 1 << 15;
-  planner.emit({.kernel = "mean",
-                .operators = {},
-                .run =
-                    [=, reducing = *reducing, run = planner.kernels().reduce](Frame& frame) {
-                      compute::Reducing bound = reducing;
-                      bound.input = frame.at(input);
-                      bound.result = frame.at(result);
-                      run_team(is_large ? frame.threads() : 1,
-                               [&](compute::Share share) { run(bound, share); });
-                    },
-                .reads = {input.buffer},
-                .writes = {result.buffer},
-                .operations = static_cast<double>(input.numel()),
-                .detail = ""});
+  emit_simple(planner, {"mean", "", static_cast<double>(input.numel())}, planner.kernels().reduce,
+              *reducing, input, result, is_large);
   return true;
 }
 
