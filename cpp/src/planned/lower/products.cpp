@@ -97,78 +97,92 @@ bool multiply_weight(Planner& planner, std::size_t index, ValueId input, const a
   return true;
 }
 
-/// Two operands that change: one matrix after the other, b packed in each call.
+/// Where the matrices of an operand begin that is repeated to `sizes`, those of the result but for
+/// the last two.
+std::vector<std::int64_t> matrix_offsets(const Array& array, const Sizes& sizes) {
+  std::int64_t batches = 1;
+  for (const std::int64_t size : sizes) batches *= size;
+  const std::size_t missing = sizes.size() - (array.sizes.size() - 2);
+  std::vector<std::int64_t> offsets(static_cast<std::size_t>(batches));
+  for (std::int64_t batch = 0; batch < batches; ++batch) {
+    std::int64_t left = batch;
+    for (std::size_t i = sizes.size(); i-- > 0;) {
+      const std::int64_t at = left % sizes[i];
+      left /= sizes[i];
+      const bool repeats = i < missing || array.sizes[i - missing] == 1;
+      if (!repeats) offsets[static_cast<std::size_t>(batch)] += at * array.strides[i - missing];
+    }
+  }
+  return offsets;
+}
+
+/// One product for each batch; b is packed in each call.
+struct Batches {
+  compute::Product product;
+  compute::Unpacked matrix;
+  std::int64_t packed = 0;  ///< Floats of scratch.
+  std::vector<std::int64_t> a_offsets, b_offsets;
+
+  void run(const compute::Kernels& kernels, const float* a, const float* b, float* c,
+           compute::Share share, float* scratch) const {
+    const auto count = static_cast<std::int64_t>(a_offsets.size());
+    for (std::int64_t i = share.index; i < count; i += share.count) {
+      compute::Unpacked own = matrix;
+      own.data = b + b_offsets[static_cast<std::size_t>(i)];
+      kernels.pack_matrix(own, scratch);
+      compute::Product bound = product;
+      bound.a = a + a_offsets[static_cast<std::size_t>(i)];
+      bound.b = scratch;
+      bound.c = c + i * product.m * product.n;
+      kernels.multiply(bound, {}, scratch + packed);
+    }
+  }
+};
+
+/// Two operands that change.
 bool multiply_batches(Planner& planner, std::size_t index) {
   const ObservedOperation& operation = planner.operation(index);
-  const ValueId output = operation.outputs[0];
   Array a = planner.array(operation.inputs[0]);
   const Array b = planner.array(operation.inputs[1]);
   if (a.sizes.size() < 2 || b.sizes.size() < 2) return false;
   if (a.sizes.back() != 1 && a.strides.back() != 1) a = planner.contiguous(a);
-  const Array c = planner.make_array(planner.tensor(output)->sizes);
-  const std::size_t batch_dimensions = c.sizes.size() - 2;
-  std::int64_t batches = 1;
-  for (std::size_t i = 0; i < batch_dimensions; ++i) batches *= c.sizes[i];
-  // Where the operands' matrices of each batch begin.
-  const auto offsets = [&](const Array& array) {
-    std::vector<std::int64_t> found(static_cast<std::size_t>(batches));
-    const std::size_t own = array.sizes.size() - 2;
-    for (std::int64_t batch = 0; batch < batches; ++batch) {
-      std::int64_t left = batch;
-      for (std::size_t i = batch_dimensions; i-- > 0;) {
-        const std::int64_t at = left % c.sizes[i];
-        left /= c.sizes[i];
-        const std::size_t missing = batch_dimensions - own;
-        if (i < missing || array.sizes[i - missing] == 1) continue;
-        found[static_cast<std::size_t>(batch)] += at * array.strides[i - missing];
-      }
-    }
-    return found;
-  };
-  const std::size_t dimensions = a.sizes.size();
-  compute::Product product{.m = a.sizes[dimensions - 2],
-                           .k = a.sizes.back(),
-                           .n = b.sizes.back(),
-                           .a_stride = a.strides[dimensions - 2],
-                           .c_stride = b.sizes.back()};
-  const compute::Unpacked matrix{.k = product.k,
-                                 .n = product.n,
-                                 .data = nullptr,
-                                 .k_stride = b.strides[b.sizes.size() - 2],
-                                 .n_stride = b.strides.back()};
-  if (product.m == 1) product.a_stride = product.k;
+  const Array c = planner.make_array(planner.tensor(operation.outputs[0])->sizes);
+  const Sizes outer(c.sizes.begin(), c.sizes.end() - 2);
+  const std::size_t rows = a.sizes.size() - 2;
+  Batches batches{.product = {.m = a.sizes[rows],
+                              .k = a.sizes.back(),
+                              .n = b.sizes.back(),
+                              .a_stride = a.sizes[rows] == 1 ? a.sizes.back() : a.strides[rows],
+                              .c_stride = b.sizes.back()},
+                  .matrix = {.k = a.sizes.back(),
+                             .n = b.sizes.back(),
+                             .k_stride = b.strides[b.sizes.size() - 2],
+                             .n_stride = b.strides.back()},
+                  .a_offsets = matrix_offsets(a, outer),
+                  .b_offsets = matrix_offsets(b, outer)};
+  const compute::Product& product = batches.product;
   const auto& kernels = planner.kernels();
-  const std::int64_t packed = (kernels.packed_matrix_size(product.k, product.n) + 15) / 16 * 16;
-  planner.need_scratch(packed + kernels.multiply_scratch(product));
+  batches.packed = (kernels.packed_matrix_size(product.k, product.n) + 15) / 16 * 16;
+  planner.need_scratch(batches.packed + kernels.multiply_scratch(product));
   planner.absorb(index);
-  planner.bind(output, c);
-  const double work = 2.0 * static_cast<double>(batches * product.m) *
+  planner.bind(operation.outputs[0], c);
+  const auto count = static_cast<std::int64_t>(batches.a_offsets.size());
+  const double work = 2.0 * static_cast<double>(count * product.m) *
                       static_cast<double>(product.k) * static_cast<double>(product.n);
-  planner.emit({.kernel = "multiply batches",
-                .operators = {},
-                .run =
-                    [=, &kernels, a_at = offsets(a), b_at = offsets(b)](Frame& frame) {
-                      const float* const a_data = frame.at(a);
-                      const float* const b_data = frame.at(b);
-                      float* const c_data = frame.at(c);
-                      run_team(work < kFew ? 1 : frame.threads(), [&](compute::Share share) {
-                        float* const scratch = frame.scratch(share.index);
-                        for (std::int64_t i = share.index; i < batches; i += share.count) {
-                          compute::Unpacked own = matrix;
-                          own.data = b_data + b_at[static_cast<std::size_t>(i)];
-                          kernels.pack_matrix(own, scratch);
-                          compute::Product bound = product;
-                          bound.a = a_data + a_at[static_cast<std::size_t>(i)];
-                          bound.b = scratch;
-                          bound.c = c_data + i * product.m * product.n;
-                          kernels.multiply(bound, {}, scratch + packed);
-                        }
-                      });
-                    },
-                .reads = {a.buffer, b.buffer},
-                .writes = {c.buffer},
-                .operations = work,
-                .detail = numbers({batches, product.m, product.k, product.n})});
+  Step step{.kernel = "multiply batches",
+            .operators = {},
+            .run = {},
+            .reads = {a.buffer, b.buffer},
+            .writes = {c.buffer},
+            .operations = work,
+            .detail = numbers({count, product.m, product.k, product.n})};
+  step.run = [=, &kernels, batches = std::move(batches)](Frame& frame) {
+    run_team(work < kFew ? 1 : frame.threads(), [&](compute::Share share) {
+      batches.run(kernels, frame.at(a), frame.at(b), frame.at(c), share,
+                  frame.scratch(share.index));
+    });
+  };
+  planner.emit(std::move(step));
   return true;
 }
 

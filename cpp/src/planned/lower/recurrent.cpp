@@ -135,6 +135,95 @@ bool have_sizes(const Arguments& found, std::int64_t rows, std::int64_t hidden,
   return true;
 }
 
+/// The states of all layers after the last step.
+struct LastStates {
+  Array hidden, cell;  ///< `cell` of an LSTM alone.
+};
+
+Direction make_direction(Planner& planner, const Arguments& found, const LastStates& last,
+                         Cell cell, std::size_t place, const Array& input, const Array& result) {
+  const std::size_t d = place % found.directions();
+  const std::int64_t hidden = last.hidden.sizes[2];
+  const std::size_t steps = found.is_batch_first ? 1 : 0;
+  Direction part{.layer = {.cell = cell,
+                           .steps = input.sizes[steps],
+                           .batch = input.sizes[1 - steps],
+                           .inputs = input.sizes[2],
+                           .hidden = hidden,
+                           .backward = d == 1},
+                 .input = input,
+                 .result = result,
+                 .first_hidden = slice(found.first[0], place),
+                 .first_cell = {},
+                 .last_hidden = slice(last.hidden, place),
+                 .last_cell = {}};
+  part.result.offset += static_cast<std::int64_t>(d) * hidden;
+  take_strides(input, found.is_batch_first, part.layer.input_strides);
+  take_strides(result, found.is_batch_first, part.layer.result_strides);
+  if (cell == Cell::lstm) {
+    part.first_cell = slice(found.first[1], place);
+    part.last_cell = slice(last.cell, place);
+  }
+  part.layer.weight =
+      pack(planner, found.parameters(place), found.has_biases, cell, input.sizes[2], hidden);
+  planner.need_scratch(planner.kernels().run_recurrent_scratch(part.layer));
+  return part;
+}
+
+compute::RecurrentLayer bound_to(const Direction& part, const Frame& frame) {
+  compute::RecurrentLayer bound = part.layer;
+  bound.input = frame.at(part.input);
+  bound.result = frame.at(part.result);
+  bound.first_hidden = frame.at(part.first_hidden);
+  bound.last_hidden = frame.at(part.last_hidden);
+  if (bound.cell == Cell::lstm) {
+    bound.first_cell = frame.at(part.first_cell);
+    bound.last_cell = frame.at(part.last_cell);
+  }
+  return bound;
+}
+
+double operations_of(const compute::RecurrentLayer& layer) {
+  const double gates = layer.cell == Cell::lstm ? 4 : 3;
+  return 2.0 * gates * static_cast<double>(layer.steps * layer.batch * layer.hidden) *
+         static_cast<double>(layer.inputs + layer.hidden);
+}
+
+/// The step of one layer, whose directions may run at once; returns its result.
+Array emit_layer(Planner& planner, const Arguments& found, const LastStates& last, Cell cell,
+                 std::size_t layer, const Array& input) {
+  Sizes sizes = input.sizes;
+  sizes[2] = last.hidden.sizes[2] * static_cast<std::int64_t>(found.directions());
+  const Array result = planner.make_array(sizes);
+  Step step{.kernel = cell == Cell::lstm ? "lstm layer" : "gru layer",
+            .operators = {},
+            .run = {},
+            .reads = {input.buffer, found.first[0].buffer},
+            .writes = {result.buffer, last.hidden.buffer},
+            .operations = 0,
+            .detail = ""};
+  if (cell == Cell::lstm) {
+    step.reads.push_back(found.first[1].buffer);
+    step.writes.push_back(last.cell.buffer);
+  }
+  std::vector<Direction> parts;
+  for (std::size_t d = 0; d < found.directions(); ++d) {
+    const std::size_t place = layer * found.directions() + d;
+    parts.push_back(make_direction(planner, found, last, cell, place, input, result));
+    step.operations += operations_of(parts.back().layer);
+  }
+  step.run = [parts = std::move(parts), run = planner.kernels().run_recurrent](Frame& frame) {
+    const int count = static_cast<int>(parts.size());
+    run_team(std::min(frame.threads(), count), [&](compute::Share share) {
+      for (int i = share.index; i < count; i += share.count) {
+        run(bound_to(parts[static_cast<std::size_t>(i)], frame), frame.scratch(share.index));
+      }
+    });
+  };
+  planner.emit(std::move(step));
+  return result;
+}
+
 bool lower_recurrent(Planner& planner, std::size_t index, Cell cell) {
   const ObservedOperation& operation = planner.operation(index);
   const auto found = arguments_of(planner, operation, cell);
@@ -144,86 +233,18 @@ bool lower_recurrent(Planner& planner, std::size_t index, Cell cell) {
   if (found->weights[1].size(0) != gates * hidden) return false;  // Projected.
   Array input = planner.array(found->input);
   if (input.sizes[2] != 1 && input.strides[2] != 1) input = planner.contiguous(input);
-  const std::size_t batch_first = found->is_batch_first ? 1 : 0;
   if (!have_sizes(*found, gates * hidden, hidden, input.sizes[2])) return false;
-  const std::int64_t steps = input.sizes[batch_first], batch = input.sizes[1 - batch_first];
-  const std::size_t directions = found->directions();
-  if (steps == 0 || batch == 0) return false;
-  const Array last_hidden = planner.make_array(planner.tensor(operation.outputs[1])->sizes);
-  const Array last_cell = cell == Cell::lstm ? planner.make_array(last_hidden.sizes) : Array();
+  if (input.sizes[0] == 0 || input.sizes[1] == 0) return false;
+  LastStates last{.hidden = planner.make_array(planner.tensor(operation.outputs[1])->sizes),
+                  .cell = {}};
+  if (cell == Cell::lstm) last.cell = planner.make_array(last.hidden.sizes);
   planner.absorb(index);
-
   for (std::size_t i = 0; i < static_cast<std::size_t>(found->layers); ++i) {
-    Sizes sizes = input.sizes;
-    sizes[2] = hidden * static_cast<std::int64_t>(directions);
-    const Array result = planner.make_array(sizes);
-    std::vector<Direction> parts;
-    Step step{.kernel = cell == Cell::lstm ? "lstm layer" : "gru layer",
-              .operators = {},
-              .run = {},
-              .reads = {input.buffer, found->first[0].buffer},
-              .writes = {result.buffer, last_hidden.buffer},
-              .operations = 0,
-              .detail = ""};
-    for (std::size_t d = 0; d < directions; ++d) {
-      const std::size_t place = i * directions + d;
-      Direction part{.layer = {.cell = cell,
-                               .steps = steps,
-                               .batch = batch,
-                               .inputs = input.sizes[2],
-                               .hidden = hidden,
-                               .backward = d == 1},
-                     .input = input,
-                     .result = result,
-                     .first_hidden = slice(found->first[0], place),
-                     .first_cell = {},
-                     .last_hidden = slice(last_hidden, place),
-                     .last_cell = {}};
-      part.result.offset += static_cast<std::int64_t>(d) * hidden;
-      take_strides(input, found->is_batch_first, part.layer.input_strides);
-      take_strides(result, found->is_batch_first, part.layer.result_strides);
-      if (cell == Cell::lstm) {
-        part.first_cell = slice(found->first[1], place);
-        part.last_cell = slice(last_cell, place);
-      }
-      part.layer.weight =
-          pack(planner, found->parameters(place), found->has_biases, cell, input.sizes[2], hidden);
-      planner.need_scratch(planner.kernels().run_recurrent_scratch(part.layer));
-      step.operations += 2.0 * static_cast<double>(steps * batch * gates * hidden) *
-                         static_cast<double>(input.sizes[2] + hidden);
-      parts.push_back(std::move(part));
-    }
-    if (cell == Cell::lstm) {
-      step.reads.push_back(found->first[1].buffer);
-      step.writes.push_back(last_cell.buffer);
-    }
-    step.run = [parts = std::move(parts), run = planner.kernels().run_recurrent](Frame& frame) {
-      const auto run_one = [&](const Direction& part, float* scratch) {
-        compute::RecurrentLayer bound = part.layer;
-        bound.input = frame.at(part.input);
-        bound.result = frame.at(part.result);
-        bound.first_hidden = frame.at(part.first_hidden);
-        bound.last_hidden = frame.at(part.last_hidden);
-        if (bound.cell == Cell::lstm) {
-          bound.first_cell = frame.at(part.first_cell);
-          bound.last_cell = frame.at(part.last_cell);
-        }
-        run(bound, scratch);
-      };
-      run_team(std::min(frame.threads(), static_cast<int>(parts.size())),
-               [&](compute::Share share) {
-                 for (auto i = static_cast<std::size_t>(share.index); i < parts.size();
-                      i += static_cast<std::size_t>(share.count)) {
-                   run_one(parts[i], frame.scratch(share.index));
-                 }
-               });
-    };
-    planner.emit(std::move(step));
-    input = result;
+    input = emit_layer(planner, *found, last, cell, i, input);
   }
   planner.bind(operation.outputs[0], input);
-  planner.bind(operation.outputs[1], last_hidden);
-  if (cell == Cell::lstm) planner.bind(operation.outputs[2], last_cell);
+  planner.bind(operation.outputs[1], last.hidden);
+  if (cell == Cell::lstm) planner.bind(operation.outputs[2], last.cell);
   return true;
 }
 
