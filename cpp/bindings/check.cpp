@@ -39,6 +39,7 @@ void bind_samples(py::module_& module) {
       .def_readonly("name", &OutputCheck::name)
       .def_readonly("absolute", &OutputCheck::absolute)
       .def_readonly("relative", &OutputCheck::relative)
+      .def_readonly("normwise", &OutputCheck::normwise)
       .def_readonly("tolerance", &OutputCheck::tolerance)
       .def_readonly("passed", &OutputCheck::passed)
       .def_readonly("problem", &OutputCheck::problem);

@@ -34,6 +34,7 @@ void bind_nodes(py::module_& module) {
       .def_readonly("source", &GraphNode::source)
       .def_readonly("blocks", &GraphNode::blocks)
       .def_readonly("microseconds", &GraphNode::microseconds)
+      .def_readonly("error", &GraphNode::error)
       .def_readonly("executions", &GraphNode::executions)
       .def("__repr__", [](const GraphNode& node) { return "<" + node.operator_name + ">"; });
 }
@@ -81,8 +82,12 @@ void add_inputs(const py::object& inputs, GraphOptions& options) {
 }
 
 Graph graph(const Model& model, const std::string& stage, const std::optional<std::string>& method,
-            const py::object& inputs, bool profile) {
-  GraphOptions options{.method = method.value_or(""), .inputs = {}, .named = {}, .profile = profile};
+            const py::object& inputs, bool profile, bool compare) {
+  GraphOptions options{.method = method.value_or(""),
+                       .inputs = {},
+                       .named = {},
+                       .profile = profile,
+                       .compare = compare};
   add_inputs(inputs, options);
   const py::gil_scoped_release release;
   return model.graph(parse_stage(stage), options);
@@ -104,9 +109,11 @@ void bind_graph(py::module_& module, py::class_<Model>& model) {
   model
       .def("graph", &graph, py::arg("stage") = "optimized", py::kw_only(),
            py::arg("method") = py::none(), py::arg("inputs") = py::none(),
-           py::arg("profile") = false,
+           py::arg("profile") = false, py::arg("compare") = false,
            "The operators of a method at stage 'initial' (as it was recorded), 'frozen' (ready for "
-           "inference) or 'optimized' (what the engine executes, for these inputs).")
+           "inference) or 'optimized' (what the engine executes, for these inputs): with `profile` the "
+           "time that each took, with `compare` how far each kernel of the engine 'planned' is from "
+           "LibTorch's operators.")
       .def("graph_for", &graph_for,
            "What the engine executes for these inputs of the default method.");
 }

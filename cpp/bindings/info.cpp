@@ -27,7 +27,8 @@ void bind_promises(py::module_& module) {
       .def_readonly("tried", &DimensionRange::tried);
   py::class_<Tolerance>(module, "Tolerance")
       .def_readonly("absolute", &Tolerance::absolute)
-      .def_readonly("relative", &Tolerance::relative);
+      .def_readonly("relative", &Tolerance::relative)
+      .def_readonly("normwise", &Tolerance::normwise);
 }
 
 void bind_signature(py::module_& module) {

@@ -50,12 +50,13 @@ Policy policy_named(const std::string& name) {
 }
 
 Model load(const py::object& archive, const std::string& device, const std::string& engine,
-           bool validate, bool verify, bool verify_digests, const std::string& policy, bool retarget, bool optimize,
+           const std::string& weights, bool validate, bool verify, bool verify_digests, const std::string& policy, bool retarget, bool optimize,
            bool warm_up, int threads, int max_concurrent_calls, std::vector<int> cores,
            bool map, const py::object& decrypt, const py::iterable& operator_libraries) {
   const Source source = source_of(archive, decrypt);
   LoadOptions options;
   options.engine = engine;
+  options.weights = weights;
   options.optimize = optimize;
   options.warm_up = warm_up;
   options.threads = threads;
@@ -117,7 +118,7 @@ py::class_<Model> bind_model(py::module_& module) {
       .def("__repr__", [](const ObjectHandle& object) { return "<" + describe(object.value) + ">"; });
   return py::class_<Model>(module, "Model", "A loaded model; see torchship.load().")
       .def(py::init(&load), py::arg("path"), py::kw_only(), py::arg("device") = "cpu",
-           py::arg("engine") = "auto", py::arg("validate") = true, py::arg("verify") = true,
+           py::arg("engine") = "auto", py::arg("weights") = "float32", py::arg("validate") = true, py::arg("verify") = true,
            py::arg("verify_digests") = false,
            py::arg("policy") = "trusted", py::arg("retarget") = true, py::arg("optimize") = true,
            py::arg("warm_up") = false, py::arg("threads") = 0, py::arg("max_concurrent_calls") = 0,

@@ -19,13 +19,15 @@ namespace torchship::cli {
 namespace {
 
 Stage chosen_stage(const GraphCommandOptions& options) {
-  const bool runs = !options.inputs.empty() || options.profile;
+  const bool runs = !options.inputs.empty() || options.profile || options.compare;
   const Stage stage =
       options.stage.empty() ? runs ? Stage::optimized : Stage::initial : parse_stage(options.stage);
   const std::string name(to_string(stage));
   if (runs && stage != Stage::optimized && options.html.empty()) {
-    throw UsageError((options.inputs.empty() ? "--profile" : "--input") +
-                         std::string(" says nothing at stage ") + name,
+    const std::string which = !options.inputs.empty() ? "--input"
+                              : options.profile       ? "--profile"
+                                                      : "--compare";
+    throw UsageError(which + " says nothing at stage " + name,
                      "they belong to --stage optimized; a page (--html) has all stages");
   }
   return stage;
@@ -40,19 +42,19 @@ class Graphs {
       options_.inputs.emplace();
       options_.named = parse_inputs(method, options.inputs);
     }
-    profile_ = options.profile;
+    options_.profile = options.profile;
+    options_.compare = options.compare;
   }
 
   Graph at(Stage stage) const {
     GraphOptions options = options_;
-    options.profile = profile_ && stage == Stage::optimized;
+    if (stage != Stage::optimized) options.profile = options.compare = false;
     return model_.graph(stage, options);
   }
 
  private:
   const Model& model_;
   GraphOptions options_;
-  bool profile_ = false;
 };
 
 void write(const std::string& path, const std::string& text) {

@@ -9,10 +9,11 @@ namespace torchship::cli {
 
 struct GraphCommandOptions {
   LoadArguments load;
-  std::string stage;                ///< Empty: optimized with inputs or a profile, else initial.
+  std::string stage;                ///< Empty: optimized where something runs, else initial.
   std::string method;               ///< Empty for the default one.
   std::vector<std::string> inputs;  ///< NAME=VALUE each; see inputs.h.
   bool profile = false;
+  bool compare = false;
   bool json = false;
   bool constants = false;       ///< List constants and attributes as well.
   std::string colour = "auto";  ///< See ink.h.

@@ -41,6 +41,7 @@ json node(const GraphNode& graph_node) {
                {"module", graph_node.module},
                {"source", graph_node.source},
                {"blocks", array(graph_node.blocks, block)}};
+  if (graph_node.error) made["error"] = *graph_node.error;
   if (graph_node.microseconds) {
     made["microseconds"] = *graph_node.microseconds;
     made["executions"] = graph_node.executions;

@@ -1,6 +1,7 @@
 #include "graph_text.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <vector>
 
 #include "graph_tables.h"
@@ -33,16 +34,25 @@ std::string cut(std::string text) {
   return text.substr(0, end) + "...";
 }
 
+std::string error_text(double error) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.2g", error);
+  return text;
+}
+
 /// The rows of the listing.
 class Listing {
  public:
   Listing(const Graph& graph, bool constants)
       : graph_(graph), inline_(inline_texts(graph)), constants_(constants) {
     is_timed_ = total_time(graph.body) > 0;
+    is_compared_ = std::any_of(graph.body.nodes.begin(), graph.body.nodes.end(),
+                               [](const GraphNode& node) { return node.error.has_value(); });
     std::vector<Cell> heading = {{"result", Ink::dim},   {"type", Ink::dim},
                                  {"operator", Ink::dim}, {"arguments", Ink::dim},
                                  {"module", Ink::dim},   {"source", Ink::dim}};
     if (is_timed_) heading.push_back({"time", Ink::dim});
+    if (is_compared_) heading.push_back({"error", Ink::dim});
     rows_.push_back(std::move(heading));
     add(graph.body, 0);
   }
@@ -66,7 +76,8 @@ class Listing {
                              {cut(arguments(node)), ink},
                              {node.module, Ink::dim},
                              {node.source, Ink::dim}};
-    if (is_timed_ && node.microseconds) row.push_back({format_time(*node.microseconds)});
+    if (is_timed_) row.push_back({node.microseconds ? format_time(*node.microseconds) : ""});
+    if (is_compared_ && node.error) row.push_back({error_text(*node.error)});
     rows_.push_back(std::move(row));
     for (std::size_t i = 0; i < node.blocks.size(); ++i) {
       if (node.kind == NodeKind::control) {
@@ -142,6 +153,7 @@ class Listing {
   std::map<std::size_t, std::string> inline_;
   bool constants_;
   bool is_timed_ = false;
+  bool is_compared_ = false;
   std::vector<std::vector<Cell>> rows_;
 };
 

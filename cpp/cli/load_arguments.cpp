@@ -14,6 +14,7 @@ LoadOptions load_options(const LoadArguments& arguments, bool validate) {
   options.policy = arguments.policy == "strict" ? Policy::strict : Policy::trusted;
   options.retarget = arguments.retarget;
   options.engine = arguments.engine;
+  options.weights = arguments.weights;
   options.threads = arguments.threads;
   options.cores = arguments.cores;
   options.optimize = arguments.optimize;

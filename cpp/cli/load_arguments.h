@@ -13,6 +13,7 @@ struct LoadArguments {
   std::string archive;
   std::string device = "cpu";
   std::string engine = "auto";
+  std::string weights = "float32";
   int threads = 0;          ///< That one operator may use; 0 leaves LibTorch's own choice.
   std::vector<int> cores;   ///< That calls may use; empty for any.
   std::string policy = "trusted";

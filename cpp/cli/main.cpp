@@ -90,6 +90,8 @@ void add_graph(CLI::App& app) {
   command->add_option("--method", options->method, "The method to look at")->type_name("NAME");
   add_inputs(*command, options->inputs);
   command->add_flag("--profile", options->profile, "Run it, and take the time of every operator");
+  command->add_flag("--compare", options->compare,
+                    "Run it, and compare every kernel of the engine planned with LibTorch's operators");
   command->add_flag("--json", options->json, "Print a JSON object");
   command->add_flag("--constants", options->constants, "List constants and attributes as well");
   command->add_option("--color", options->colour, "auto, always or never")

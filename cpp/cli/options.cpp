@@ -32,6 +32,12 @@ void add_load_arguments(CLI::App& command, LoadArguments& arguments) {
   command.add_option("--engine", arguments.engine, "auto, planned, interpreter, compiled, or one of the archive's; with bench and check all")
       ->type_name("ENGINE")
       ->capture_default_str();
+  command
+      .add_option("--weights", arguments.weights,
+                  "How linear layers keep theirs: float32, or bfloat16 or int8, which cost accuracy")
+      ->type_name("FORMAT")
+      ->check(CLI::IsMember({"float32", "bfloat16", "int8"}))
+      ->capture_default_str();
   command.add_option("--threads", arguments.threads, "Threads that one operator may use")
       ->type_name("N")
       ->check(CLI::Range(1, 1024));

@@ -9,6 +9,7 @@
 #include <torchship/error.h>
 
 #include "compare.h"
+#include "planned/weights_format.h"
 #include "signature.h"
 
 namespace torchship {
@@ -62,7 +63,7 @@ class Check {
       const Value got =
           on_engine([&](const Engine& engine) { return engine.run(method, inputs); });
       result.outputs = compare(got, sample.output ? *sample.output : reference(method, inputs),
-                               method.output);
+                               method.output, normwise_tolerance(options_.weights));
     } catch (const SignatureError& error) {
       result.error = error.message();
     } catch (const EngineError& error) {
@@ -75,26 +76,38 @@ class Check {
   Value reference(const MethodInfo& method, const BoundInputs& inputs) const {
     LoadOptions as_recorded = options_;
     as_recorded.optimize = false;
+    as_recorded.weights = kFloat32Weights;
     return file_.load(info_, as_recorded)->run(method, inputs);
   }
 
   std::optional<Departure> find_departure(const std::vector<Sample>& samples,
                                           const CheckReport& report) const {
     const std::optional<Intermediates> recorded = file_.intermediates(info_);
-    if (!recorded || recorded->sample >= samples.size() ||
-        report.samples[recorded->sample].passed()) {
-      return std::nullopt;
+    if (recorded && recorded->sample < samples.size() &&
+        !report.samples[recorded->sample].passed()) {
+      auto found = ask(samples[recorded->sample], [&](const Engine& engine, const auto&... call) {
+        return first_departure(engine.intermediates(call...), recorded->values);
+      });
+      if (found) return found;
     }
-    const Sample& sample = samples[recorded->sample];
+    const auto failed = std::find_if(report.samples.begin(), report.samples.end(),
+                                     [](const SampleCheck& sample) { return !sample.passed(); });
+    return ask(samples[failed->sample], [](const Engine& engine, const auto&... call) {
+      return furthest_kernel(
+          engine.graph(Stage::optimized, call..., {.times = false, .errors = true}));
+    });
+  }
+
+  /// What `question(engine, method, inputs)` says of a sample that failed; nothing where the sample
+  /// cannot run, which its own error says.
+  template <typename Question>
+  std::optional<Departure> ask(const Sample& sample, const Question& question) const {
     const MethodInfo& method = method_of(sample);
     try {
       const BoundInputs inputs = bind_inputs(name_, method, sample.inputs, {});
-      return first_departure(on_engine([&](const Engine& engine) {
-                               return engine.intermediates(method, inputs);
-                             }),
-                             recorded->values);
+      return on_engine([&](const Engine& engine) { return question(engine, method, inputs); });
     } catch (const SignatureError&) {
-      return std::nullopt;  // The sample's own error says it.
+      return std::nullopt;
     } catch (const EngineError&) {
       return std::nullopt;
     }
@@ -121,6 +134,21 @@ class Check {
       }
     }
     return std::nullopt;
+  }
+
+  /// Of those that are further off than other orders of additions explain.
+  static std::optional<Departure> furthest_kernel(const Graph& graph) {
+    constexpr double kRounding = 1e-6;
+    std::optional<Departure> furthest;
+    double largest = kRounding;
+    for (std::size_t i = 0; i < graph.body.nodes.size(); ++i) {
+      const GraphNode& node = graph.body.nodes[i];
+      if (node.error.value_or(0) <= largest) continue;
+      largest = *node.error;
+      furthest = Departure{.operator_name = node.operator_name, .node = i, .source = node.source};
+      furthest->relative = largest;
+    }
+    return furthest;
   }
 
   static Difference compare_results(const at::Tensor& got, const at::Tensor& expected) {

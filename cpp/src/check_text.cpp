@@ -22,11 +22,28 @@ std::string verdict(const OutputCheck& output) {
   return output.passed ? "ok" : "FAILED" + (output.problem.empty() ? "" : ": " + output.problem);
 }
 
-Row row_of(const SampleCheck& sample, const OutputCheck& output) {
-  return {std::to_string(sample.sample), sample.method, output.name, number(output.absolute),
-          number(output.relative),
-          number(output.tolerance.absolute) + " + " + number(output.tolerance.relative) + " rel",
-          verdict(output)};
+std::string tolerance_text(const Tolerance& tolerance) {
+  const std::string text = number(tolerance.absolute) + " + " + number(tolerance.relative) + " rel";
+  return tolerance.normwise > 0 ? text + ", or " + number(tolerance.normwise) + " norm" : text;
+}
+
+/// Norms matter where they are looked at.
+Row row_of(const SampleCheck& sample, const OutputCheck& output, bool has_norms) {
+  Row row = {std::to_string(sample.sample), sample.method, output.name, number(output.absolute),
+             number(output.relative)};
+  if (has_norms) row.push_back(number(output.normwise));
+  row.push_back(tolerance_text(output.tolerance));
+  row.push_back(verdict(output));
+  return row;
+}
+
+bool looks_at_norms(const CheckReport& report) {
+  for (const SampleCheck& sample : report.samples) {
+    for (const OutputCheck& output : sample.outputs) {
+      if (output.tolerance.normwise > 0) return true;
+    }
+  }
+  return false;
 }
 
 /// Rows as lines with aligned columns, two blanks between them.
@@ -45,6 +62,17 @@ std::string align(const std::vector<Row>& rows) {
     text += row.back() + "\n";
   }
   return text;
+}
+
+std::string departure_text(const Departure& departure) {
+  const bool is_kernel = departure.operator_name.starts_with("torchship::");
+  const std::string what = is_kernel ? "the kernel furthest from LibTorch is "
+                                     : "the first operator that departs is ";
+  const std::string how = is_kernel ? "norm " + number(departure.relative)
+                                    : "absolute " + number(departure.absolute) + ", relative " +
+                                          number(departure.relative);
+  return what + departure.operator_name + ", node " + std::to_string(departure.node) +
+         (departure.source.empty() ? "" : ", at " + departure.source) + ": " + how + "\n";
 }
 
 }  // namespace
@@ -67,30 +95,30 @@ std::string first_failure(const CheckReport& report) {
 }
 
 std::string to_string(const CheckReport& report) {
-  std::vector<Row> rows = {
-      {"sample", "method", "output", "absolute", "relative", "tolerance", "verdict"}};
+  const bool has_norms = looks_at_norms(report);
+  Row heading = {"sample", "method", "output", "absolute", "relative"};
+  if (has_norms) heading.push_back("norm");
+  heading.insert(heading.end(), {"tolerance", "verdict"});
+  std::vector<Row> rows = {heading};
   std::size_t failed = 0;
   for (const SampleCheck& sample : report.samples) {
     failed += sample.passed() ? 0 : 1;
     for (const OutputCheck& output : sample.outputs) {
-      rows.push_back(row_of(sample, output));
+      rows.push_back(row_of(sample, output, has_norms));
     }
     if (!sample.error.empty()) {
-      rows.push_back({std::to_string(sample.sample), sample.method, "-", "-", "-", "-",
-                      "FAILED: " + sample.error});
+      Row row(heading.size(), "-");
+      row[0] = std::to_string(sample.sample);
+      row[1] = sample.method;
+      row.back() = "FAILED: " + sample.error;
+      rows.push_back(std::move(row));
     }
   }
   const std::string total = std::to_string(report.samples.size());
   std::string text = align(rows) + "\n";
   text += failed == 0 ? "passed: " + total : "failed: " + std::to_string(failed) + " of " + total;
   text += report.samples.size() == 1 ? " sample\n" : " samples\n";
-  if (const auto& departure = report.departure) {
-    text += "the first operator that departs is " + departure->operator_name + ", node " +
-            std::to_string(departure->node) +
-            (departure->source.empty() ? "" : ", at " + departure->source) + ": absolute " +
-            number(departure->absolute) + ", relative " + number(departure->relative) + "\n";
-  }
-  return text;
+  return report.departure ? text + departure_text(*report.departure) : text;
 }
 
 }  // namespace torchship

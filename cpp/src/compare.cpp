@@ -51,22 +51,67 @@ double distance(T a, T b) {
                              static_cast<std::uint64_t>(std::min(a, b)));
 }
 
+/// Differences, added up.
+class Total {
+ public:
+  explicit Total(const Tolerance& tolerance) : tolerance_(tolerance) {}
+
+  template <typename T>
+  void add(T got, T expected) {
+    if (is_nan(got) && is_nan(expected)) return;
+    const double size = magnitude(expected);
+    if (got == expected) {
+      if (is_finite(expected)) expected_.add(size);
+      return;
+    }
+    if (!is_finite(got) || !is_finite(expected)) {
+      is_finite_ = false;
+      return;
+    }
+    const double absolute = distance(got, expected);
+    expected_.add(size);
+    apart_.add(absolute);
+    absolute_ = std::max(absolute_, absolute);
+    if (size > 0) relative_ = std::max(relative_, absolute / size);
+    within_ = within_ && absolute <= tolerance_.absolute + tolerance_.relative * size;
+  }
+
+  Difference difference() const {
+    if (!is_finite_) return {kInfinity, kInfinity, kInfinity, false};
+    const double apart = apart_.value(), expected = expected_.value();
+    const double normwise = apart == 0 ? 0 : expected > 0 ? apart / expected : kInfinity;
+    return {absolute_, relative_, normwise, within_ || normwise <= tolerance_.normwise};
+  }
+
+ private:
+  /// A Euclidean norm; the largest number is kept apart, for squares overflow where it does not.
+  class Norm {
+   public:
+    void add(double size) {
+      if (size > largest_) {
+        sum_ = sum_ * (largest_ / size) * (largest_ / size) + 1;
+        largest_ = size;
+      } else if (size > 0) {
+        sum_ += (size / largest_) * (size / largest_);
+      }
+    }
+    double value() const { return largest_ * std::sqrt(sum_); }
+
+   private:
+    double largest_ = 0, sum_ = 0;
+  };
+
+  const Tolerance& tolerance_;
+  Norm apart_, expected_;
+  double absolute_ = 0, relative_ = 0;
+  bool within_ = true, is_finite_ = true;
+};
+
 template <typename T>
-void add_element(T got, T expected, const Tolerance& tolerance, Difference& total) {
-  if (got == expected || (is_nan(got) && is_nan(expected))) {
-    return;
-  }
-  if (!is_finite(got) || !is_finite(expected)) {
-    total = {kInfinity, kInfinity, false};
-    return;
-  }
-  const double absolute = distance(got, expected);
-  const double size = magnitude(expected);
-  total.absolute = std::max(total.absolute, absolute);
-  if (size > 0) {
-    total.relative = std::max(total.relative, absolute / size);
-  }
-  total.within = total.within && absolute <= tolerance.absolute + tolerance.relative * size;
+Difference compare_numbers(T got, T expected, const Tolerance& tolerance) {
+  Total total(tolerance);
+  total.add(got, expected);
+  return total.difference();
 }
 
 template <typename T>
@@ -76,11 +121,9 @@ Difference compare_as(at::ScalarType type, const at::Tensor& got, const at::Tens
   const at::Tensor right = expected.to(at::kCPU).to(type).contiguous();
   const T* a = left.const_data_ptr<T>();
   const T* b = right.const_data_ptr<T>();
-  Difference total;
-  for (std::int64_t i = 0; i < left.numel(); ++i) {
-    add_element(a[i], b[i], tolerance, total);
-  }
-  return total;
+  Total total(tolerance);
+  for (std::int64_t i = 0; i < left.numel(); ++i) total.add(a[i], b[i]);
+  return total.difference();
 }
 
 // --- Trees -------------------------------------------------------------------------------------
@@ -110,7 +153,7 @@ const ValueSpec* member(const ValueSpec* spec, const std::string& key) {
 class Comparison {
  public:
   /// `whole` names a result that is one value.
-  explicit Comparison(std::string whole) : whole_(std::move(whole)) {}
+  Comparison(std::string whole, double normwise) : whole_(std::move(whole)), normwise_(normwise) {}
 
   void compare(const Value& got, const Value& expected, const ValueSpec* spec,
                const std::string& name) {
@@ -137,13 +180,14 @@ class Comparison {
 
   void add_problem(const std::string& name, const std::string& problem) {
     OutputCheck& output = add(name);
-    output.absolute = output.relative = kInfinity;
+    output.absolute = output.relative = output.normwise = kInfinity;
     output.problem = problem;
   }
 
   static void set(OutputCheck& output, const Difference& difference) {
     output.absolute = difference.absolute;
     output.relative = difference.relative;
+    output.normwise = difference.normwise;
     output.passed = difference.within;
   }
 
@@ -200,9 +244,12 @@ class Comparison {
     }
     OutputCheck& output = add(name);
     const bool exact = at::isIntegralType(b.scalar_type(), /*includeBool=*/true);
-    output.tolerance = spec != nullptr && spec->tolerance && !exact
-                           ? *spec->tolerance
-                           : default_tolerance(b.scalar_type());
+    if (spec != nullptr && spec->tolerance && !exact) {
+      output.tolerance = *spec->tolerance;
+    } else {
+      output.tolerance = default_tolerance(b.scalar_type());
+      if (!exact) output.tolerance.normwise = normwise_;
+    }
     set(output, compare_tensors(a, b, output.tolerance));
   }
 
@@ -213,15 +260,17 @@ class Comparison {
       case Kind::floating:
       case Kind::complex: {
         output.tolerance = default_tolerance(at::kDouble);
+        output.tolerance.normwise = normwise_;
         const bool real = expected.kind() == Kind::floating;
-        add_element(c10::complex<double>(real ? got.floating() : got.complex()),
-                    c10::complex<double>(real ? expected.floating() : expected.complex()),
-                    output.tolerance, difference);
+        difference =
+            compare_numbers(c10::complex<double>(real ? got.floating() : got.complex()),
+                            c10::complex<double>(real ? expected.floating() : expected.complex()),
+                            output.tolerance);
         break;
       }
-      case Kind::integer: add_element(got.integer(), expected.integer(), {}, difference); break;
+      case Kind::integer: difference = compare_numbers(got.integer(), expected.integer(), {}); break;
       case Kind::boolean:
-        add_element<std::int64_t>(got.boolean(), expected.boolean(), {}, difference);
+        difference = compare_numbers<std::int64_t>(got.boolean(), expected.boolean(), {});
         break;
       case Kind::string: difference.within = got.string() == expected.string(); break;
       default: difference.within = expected.is_none();
@@ -233,6 +282,7 @@ class Comparison {
   }
 
   std::string whole_;
+  double normwise_;
 };
 
 }  // namespace
@@ -270,8 +320,9 @@ Difference compare_tensors(const at::Tensor& got, const at::Tensor& expected,
   return compare_as<double>(at::kDouble, a, b, tolerance);
 }
 
-std::vector<OutputCheck> compare(const Value& got, const Value& expected, const ValueSpec& spec) {
-  Comparison comparison(spec.name.empty() ? "output" : spec.name);
+std::vector<OutputCheck> compare(const Value& got, const Value& expected, const ValueSpec& spec,
+                                 double normwise) {
+  Comparison comparison(spec.name.empty() ? "output" : spec.name, normwise);
   comparison.compare(got, expected, &spec, "");
   return std::move(comparison.outputs);
 }

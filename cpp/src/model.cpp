@@ -87,27 +87,27 @@ class Model::Impl {
 
   Graph graph(Stage stage, const GraphOptions& options) const {
     const MethodInfo& which = options.method.empty() ? default_method() : method(options.method);
-    if (options.profile && stage != Stage::optimized) {
-      throw SignatureError(name_ + ": only what runs can be profiled",
-                           "a profile belongs to stage optimized");
+    const Measures measures{.times = options.profile, .errors = options.compare};
+    if ((options.profile || options.compare) && stage != Stage::optimized) {
+      throw SignatureError(name_ + ": only what runs can be profiled, or compared",
+                           "both belong to stage optimized");
     }
-    if (stage != Stage::optimized) return engine_->graph(stage, which, std::nullopt, false);
+    if (stage != Stage::optimized) return engine_->graph(stage, which, std::nullopt, {});
     if (options.inputs) {
       return engine_->graph(stage, which,
-                            bind_inputs(name_, which, *options.inputs, options.named),
-                            options.profile);
+                            bind_inputs(name_, which, *options.inputs, options.named), measures);
     }
     for (const Sample& sample : file_->samples(info_)) {
       // A sample must not move a model's state.
       if (sample.method == which.name && !engine_->keeps_state()) {
-        return engine_->graph(stage, which, bind_inputs(name_, which, sample.inputs, {}),
-                              options.profile);
+        return engine_->graph(stage, which, bind_inputs(name_, which, sample.inputs, {}), measures);
       }
     }
-    if (options.profile) {
-      throw SignatureError(name_ + ": " + which.name + ": a profile needs inputs to run on");
+    if (options.profile || options.compare) {
+      throw SignatureError(name_ + ": " + which.name + ": a " +
+                           (options.profile ? "profile" : "comparison") + " needs inputs to run on");
     }
-    return engine_->graph(stage, which, std::nullopt, false);
+    return engine_->graph(stage, which, std::nullopt, {});
   }
 
   CheckReport check() const {

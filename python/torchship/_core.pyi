@@ -86,6 +86,8 @@ class Tolerance:
     def absolute(self) -> float: ...
     @property
     def relative(self) -> float: ...
+    @property
+    def normwise(self) -> float: ...
 
 class ValueSpec:
     """What a value at a method's boundary must be; a tree."""
@@ -237,6 +239,8 @@ class OutputCheck:
     @property
     def relative(self) -> float: ...
     @property
+    def normwise(self) -> float: ...
+    @property
     def tolerance(self) -> Tolerance: ...
     @property
     def passed(self) -> bool: ...
@@ -323,6 +327,8 @@ class GraphNode:
     def microseconds(self) -> float | None: ...
     @property
     def executions(self) -> int: ...
+    @property
+    def error(self) -> float | None: ...
 
 class GraphPass:
     @property
@@ -396,6 +402,7 @@ class Model:
         *,
         device: str = "cpu",
         engine: str = "auto",
+        weights: str = "float32",
         validate: bool = True,
         verify: bool = True,
         verify_digests: bool = False,
@@ -427,12 +434,15 @@ class Model:
         method: str | None = None,
         inputs: list[Any] | tuple[Any, ...] | dict[str, Any] | None = None,
         profile: bool = False,
+        compare: bool = False,
     ) -> Graph:
         """The operators of a method at stage "initial", "frozen" or "optimized".
 
         "initial": as it was recorded. "frozen": ready for inference. "optimized": what the engine
         executes; `inputs`, or else the first golden sample, are run for the sizes to be seen, and
-        with `profile` for the time of every node. Raises SignatureError and EngineError.
+        with `profile` for the time of every node. With `compare` every kernel of the engine
+        "planned" is given the numbers that LibTorch computes, and `error` says how far its result
+        is from LibTorch's, as a norm. Raises SignatureError and EngineError.
         """
 
     def graph_for(self, *args: Any, **kwargs: Any) -> Graph:

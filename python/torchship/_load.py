@@ -20,6 +20,7 @@ def load(
     *,
     device: str = "cpu",
     engine: str = "auto",
+    weights: Literal["float32", "bfloat16", "int8"] = "float32",
     validate: bool = True,
     verify: bool = True,
     verify_digests: bool = False,
@@ -63,6 +64,10 @@ def load(
     operator runs as it was recorded, and gives the bits that LibTorch gives. `warm_up` makes the
     calls that are slow while loading.
 
+    `weights` says how linear layers keep theirs: "bfloat16" takes half the memory and, where few
+    rows are multiplied, half the time; "int8" a quarter of both. They cost accuracy, which
+    `check(path, weights=...)` tells; docs/planned.md.
+
     `threads` is how many one operator may use; 0 shares PyTorch's number between the calls that run
     at that moment. `max_concurrent_calls` lets more calls wait for their turn. `cores` are the only
     ones that calls may use.
@@ -73,6 +78,7 @@ def load(
         path,
         device=device,
         engine=engine,
+        weights=weights,
         validate=validate,
         verify=verify,
         verify_digests=verify_digests,
@@ -109,11 +115,21 @@ def lint(
     return _core.lint(path, ignore=list(ignore), audit=audit, decrypt=decrypt)
 
 
-def check(path: Archive, *, device: str = "cpu") -> CheckReport:
+def check(
+    path: Archive,
+    *,
+    device: str = "cpu",
+    engine: str = "auto",
+    weights: Literal["float32", "bfloat16", "int8"] = "float32",
+) -> CheckReport:
     """Runs an archive's samples on a device and compares with what the eager model gave at home.
+
+    `engine` and `weights` are as in load(): what weights of fewer bits cost is seen in `normwise`
+    of the report's outputs, the norm of the difference over that of the result.
 
     The report is true when everything passed; its str() is a table. A model that fails on a sample
     is reported. All records are compared with their digests before. Raises ArchiveError when the
     archive is damaged or holds no samples, and DeviceError.
     """
-    return load(path, device=device, verify_digests=True).check()
+    model = load(path, device=device, engine=engine, weights=weights, verify_digests=True)
+    return model.check()

@@ -112,6 +112,8 @@ TEST_F(CApiNullTest, OptionsRefuseNull) {
       GIVES(TS_ARGUMENT_ERROR, ts_options_set_device, o, nullptr),
       GIVES(TS_ARGUMENT_ERROR, ts_options_set_engine, nullptr, "auto"),
       GIVES(TS_ARGUMENT_ERROR, ts_options_set_engine, o, nullptr),
+      GIVES(TS_ARGUMENT_ERROR, ts_options_set_weights, nullptr, "int8"),
+      GIVES(TS_ARGUMENT_ERROR, ts_options_set_weights, o, nullptr),
       GIVES(TS_ARGUMENT_ERROR, ts_options_set_policy, nullptr, "strict"),
       GIVES(TS_ARGUMENT_ERROR, ts_options_set_policy, o, nullptr),
       GIVES(TS_ARGUMENT_ERROR, ts_options_set_threads, nullptr, 1),

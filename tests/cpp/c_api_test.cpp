@@ -163,7 +163,8 @@ TEST_F(CApiTest, TakesEveryOption) {
   const std::int32_t core = 0;
   for (const ts_status status :
        {ts_options_set_device(o, "cpu"), ts_options_set_engine(o, "interpreter"),
-        ts_options_set_policy(o, "strict"), ts_options_set_threads(o, 1),
+        ts_options_set_weights(o, "float32"), ts_options_set_policy(o, "strict"),
+        ts_options_set_threads(o, 1),
         ts_options_set_max_concurrent_calls(o, 2), ts_options_set_cores(o, &core, 1),
         ts_options_set_validate(o, false), ts_options_set_verify(o, true),
         ts_options_set_verify_digests(o, true), ts_options_set_map(o, false),
@@ -178,6 +179,9 @@ TEST_F(CApiTest, TakesEveryOption) {
   ASSERT_NE(model, nullptr) << ts_error_message();
   EXPECT_STREQ(ts_model_device(model.get()), "cpu");
   EXPECT_STREQ(ts_model_engine(model.get()), "interpreter");
+  EXPECT_EQ(ts_options_set_weights(o, "int8"), TS_OK);
+  EXPECT_EQ(ts_model_load(path_.c_str(), o), nullptr);
+  EXPECT_HAS(ts_error_message(), "the engine 'interpreter' cannot use weights of int8");
   EXPECT_STRNE(ts_model_engine_reason(model.get()), "");
   EXPECT_EQ(ts_model_passed_over_count(model.get()), 0u);
   const char* engine = nullptr;

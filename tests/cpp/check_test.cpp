@@ -29,7 +29,7 @@ class FakeEngine final : public Engine {
     return results_;
   }
 
-  Graph graph(Stage, const MethodInfo&, const std::optional<BoundInputs>&, bool) const override {
+  Graph graph(Stage, const MethodInfo&, const std::optional<BoundInputs>&, Measures) const override {
     return {};
   }
 

@@ -65,6 +65,24 @@ TEST(Compare, TakesTheToleranceOfTheOutput) {
   EXPECT_FALSE(only(at::ones({1}, at::kLong), at::zeros({1}, at::kLong), loose).passed);
 }
 
+TEST(Compare, TakesTheNormOfTheWhole) {
+  const Value got = doubles({3.3, 4, 0.001}), expected = doubles({3, 4, 0});
+  const OutputCheck strict = only(got, expected);
+  EXPECT_NEAR(strict.normwise, 0.3 / 5, 1e-5);
+  EXPECT_FALSE(strict.passed);
+  EXPECT_TRUE(compare(got, expected, {}, 0.07).at(0).passed);
+  EXPECT_FALSE(compare(got, expected, {}, 0.05).at(0).passed);
+  ValueSpec asked;
+  asked.tolerance = Tolerance{.absolute = 0.1, .relative = 0};
+  EXPECT_FALSE(compare(got, expected, asked, 0.07).at(0).passed) << "the author's tolerance holds";
+  EXPECT_FALSE(compare(at::ones({1}, at::kLong), at::zeros({1}, at::kLong), {}, 2).at(0).passed);
+  // Squares of these are beyond what numbers hold.
+  EXPECT_NEAR(only(doubles({3e200}, at::kDouble), doubles({2e200}, at::kDouble)).normwise, 0.5, 1e-9);
+  EXPECT_NEAR(only(doubles({3e-200}, at::kDouble), doubles({2e-200}, at::kDouble)).normwise, 0.5, 1e-9);
+  EXPECT_EQ(only(doubles({1}), doubles({0})).normwise, kInfinity);
+  EXPECT_EQ(only(doubles({0}), doubles({0})).normwise, 0);
+}
+
 TEST(Compare, KnowsWhatIsNotFinite) {
   const at::Tensor odd = doubles({kNan, kInfinity, -kInfinity});
   EXPECT_TRUE(passes(odd, odd));

@@ -40,7 +40,7 @@ Graph describe(PlannedProgram& planned, const std::vector<c10::IValue>& argument
   const c10::InferenceMode inference;
   std::vector<c10::IValue> stack{c10::IValue()};
   stack.insert(stack.end(), arguments.begin(), arguments.end());
-  return planned.describe(stack, true);
+  return planned.describe(stack, {.times = true});
 }
 
 std::vector<std::string> kernels(const Graph& graph) {
@@ -132,7 +132,7 @@ graph(%self, %x : Tensor, %y : Tensor):
 
 TEST(Planned, PointwiseOperatorsAreOneKernel) {
   const Program program = program_of(kPointwise);
-  PlannedProgram planned(program, false);
+  PlannedProgram planned(program, {});
   const at::Tensor x = at::randn({5, 7}), y = at::randn({7});
   const at::Tensor expected = at::tanh(at::relu(x * y + x));
   for (int call = 0; call < 3; ++call) {
@@ -143,7 +143,7 @@ TEST(Planned, PointwiseOperatorsAreOneKernel) {
 
 TEST(Planned, OtherSizesAndStridesGetTheirOwnPlans) {
   const Program program = program_of(kPointwise);
-  PlannedProgram planned(program, false);
+  PlannedProgram planned(program, {});
   for (const std::int64_t rows : {1, 3, 64, 1}) {
     const at::Tensor x = at::randn({9, rows}).t(), y = at::randn({rows, 1});
     const at::Tensor expected = at::tanh(at::relu(x * y + x));
@@ -153,7 +153,7 @@ TEST(Planned, OtherSizesAndStridesGetTheirOwnPlans) {
 
 TEST(Planned, OtherDtypesRunInLibTorch) {
   const Program program = program_of(kPointwise);
-  PlannedProgram planned(program, false);
+  PlannedProgram planned(program, {});
   const at::Tensor x = at::randn({4}, at::kDouble), y = at::randn({4}, at::kDouble);
   EXPECT_TRUE(run(planned, {x, y}).toTensor().equal(at::tanh(at::relu(x * y + x))));
   const Graph graph = describe(planned, {x, y});
@@ -173,7 +173,7 @@ graph(%self, %x : Tensor):
   %r : (Tensor, Tensor) = prim::TupleConstruct(%positive, %b)
   return (%r)
 )IR");
-  PlannedProgram planned(program, false);
+  PlannedProgram planned(program, {});
   for (const auto& values : {at::tensor({1.0F, -1.0F, 2.0F}), at::tensor({-1.0F, -1.0F, 2.0F})}) {
     const auto result = run(planned, {values}).toTuple();
     EXPECT_TRUE(result->elements()[0].toTensor().equal(at::nonzero(at::relu(values))));
@@ -197,7 +197,7 @@ graph(%self, %x : Tensor):
       -> (%b)
   return (%r)
 )IR");
-  PlannedProgram planned(program, false);
+  PlannedProgram planned(program, {});
   const at::Tensor one = at::randn({1, 4}), two = at::randn({2, 4});
   EXPECT_TRUE(run(planned, {one}).toTensor().equal(-one));
   EXPECT_TRUE(run(planned, {two}).toTensor().equal(at::relu(two)));
@@ -213,7 +213,7 @@ graph(%self, %x : Tensor):
   %c : Tensor = aten::add(%b, %a, %one)
   return (%c)
 )IR");
-  PlannedProgram planned(program, false);
+  PlannedProgram planned(program, {});
   const at::Tensor x = at::randn({8});
   EXPECT_TRUE(at::allclose(run(planned, {x}).toTensor(), 2 * x * x));
   const Program writer = program_of(R"IR(
@@ -221,16 +221,56 @@ graph(%self, %x : Tensor):
   %a : Tensor = aten::relu_(%x)
   return (%a)
 )IR");
-  PlannedProgram refused(writer, false);
+  PlannedProgram refused(writer, {});
   const at::Tensor y = at::randn({8});
   const at::Tensor expected = at::relu(y);
   EXPECT_TRUE(run(refused, {y}).toTensor().equal(expected));
   EXPECT_TRUE(y.equal(expected));
 }
 
+/// Three times linear(tanh(x), weight).
+std::shared_ptr<torch::jit::Graph> three_products() {
+  auto graph = std::make_shared<torch::jit::Graph>();
+  graph->addInput("self");
+  torch::jit::Value* value = graph->addInput("x");
+  const at::Tensor weight = at::randn({64, 64});
+  for (int layer = 0; layer < 3; ++layer) {
+    torch::jit::Value* const bent = graph->insert(c10::aten::tanh, {value});
+    torch::jit::Value* const own = graph->insertConstant(weight);
+    value = graph->insert(c10::aten::linear, {bent, own, graph->insertConstant(c10::IValue())});
+  }
+  graph->registerOutput(value);
+  return graph;
+}
+
+TEST(Planned, ErrorsAreThoseOfEachKernelAlone) {
+  const auto graph = three_products();
+  Program program(c10::FunctionSchema("forward", "", {}, {}), graph);
+  program.frozen = graph;
+  const at::Tensor x = at::randn({4, 64});
+  const auto errors = [&](compute::Format weights) {
+    PlannedProgram planned(program, {.must_pay = false, .weights = weights});
+    const c10::InferenceMode inference;
+    return planned.describe({c10::IValue(), x}, {.times = false, .errors = true}).body.nodes;
+  };
+  for (const GraphNode& node : errors(compute::Format::float32)) {
+    ASSERT_TRUE(node.error) << node.operator_name;
+    EXPECT_LT(*node.error, 1e-6) << node.operator_name;
+  }
+  int products = 0;
+  for (const GraphNode& node : errors(compute::Format::int8)) {
+    const bool is_product = node.operator_name == "torchship::multiply";
+    products += is_product ? 1 : 0;
+    // The error of one product, not of all before it: they do not grow from layer to layer.
+    EXPECT_LT(*node.error, is_product ? 0.02 : 1e-6) << node.operator_name;
+    EXPECT_EQ(*node.error > 1e-3, is_product) << node.operator_name;
+  }
+  EXPECT_EQ(products, 3);
+}
+
 TEST(Planned, ResultsAreTheCallersOwn) {
   const Program program = program_of(kPointwise);
-  PlannedProgram planned(program, false);
+  PlannedProgram planned(program, {});
   const at::Tensor x = at::randn({16}), y = at::randn({16});
   const at::Tensor first = run(planned, {x, y}).toTensor();
   const at::Tensor copy = first.clone();
@@ -253,7 +293,7 @@ graph(%self, %x : Tensor):
   const at::Tensor x = at::arange(8).to(at::kFloat);
   std::vector<c10::IValue> results;
   {
-    PlannedProgram planned(program, false);
+    PlannedProgram planned(program, {});
     results = {run(planned, {x}), run(planned, {x})};
     run(planned, {x * 0});
   }
@@ -266,7 +306,7 @@ graph(%self, %x : Tensor):
 
 TEST(Planned, ManyThreadsGetTheSame) {
   const Program program = program_of(kPointwise);
-  PlannedProgram planned(program, false);
+  PlannedProgram planned(program, {});
   const at::Tensor x = at::randn({100, 100}), y = at::randn({100});
   const at::Tensor expected = run(planned, {x, y}).toTensor();
   std::vector<std::thread> threads;
@@ -284,7 +324,7 @@ TEST(Planned, ManyThreadsGetTheSame) {
 
 TEST(Planned, FailuresAreLibTorchs) {
   const Program program = program_of(kPointwise);
-  PlannedProgram planned(program, false);
+  PlannedProgram planned(program, {});
   EXPECT_THROW(run(planned, {at::randn({2, 3}), at::randn({4})}), std::exception);
 }
 

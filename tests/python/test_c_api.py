@@ -132,7 +132,8 @@ def test_c_program_describes_an_archive(describe, tmp_path):
         outputs = [output for sample in report["samples"] for output in sample["outputs"]]
         for output in outputs:
             # A model as small as this may go to the interpreter: its last bits are others.
-            assert output.pop("absolute") < 1e-5 and output.pop("relative") < 1e-4
+                assert output.pop("absolute") < 1e-5 and output.pop("relative") < 1e-4
+                assert output.pop("normwise") < 1e-5
     assert {"engine": "planned", **check} == engine
 
 

@@ -202,6 +202,7 @@ def test_the_executable_prints_a_table_or_json(make):
     for report in found["engines"]:
         assert report["departure"] is None
         (result,) = report["samples"]
-        assert result["outputs"][0]["tolerance"] == {"absolute": 1e-5, "relative": 1e-4}
+        bounds = {"absolute": 1e-5, "relative": 1e-4, "normwise": 0.0}
+        assert result["outputs"][0]["tolerance"] == bounds
     failed = cli("check", make(error=0.5), "--json")
     assert failed.returncode == 1 and '"passed": false' in failed.stdout

@@ -54,8 +54,8 @@ class Attention(nn.Module):
     [
         (Block(), (2, 3, 16, 16), {f"torchship::{name}" for name in ("convolve", "max_pool", "mean")}),
         (Attention(), (2, 7, 16), {"torchship::attend", "torchship::layer_norm"}),
-        (nn.LSTM(6, 10, 2, bidirectional=True), (5, 3, 6), {"torchship::lstm_layer"}),
-        (nn.GRU(6, 10, batch_first=True), (5, 3, 6), {"torchship::gru_layer"}),
+        (nn.LSTM(6, 10, 2, bidirectional=True), (5, 3, 6), {"torchship::lstm"}),
+        (nn.GRU(6, 10, batch_first=True), (5, 3, 6), {"torchship::gru"}),
     ],
 )
 def test_networks_run_in_kernels_alone(module, shape, expected, tmp_path):

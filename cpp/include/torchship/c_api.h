@@ -193,9 +193,10 @@ typedef struct ts_options ts_options;
 
 TS_EXPORT ts_options* ts_options_new(void);
 TS_EXPORT void ts_options_free(ts_options* options);
-TS_EXPORT ts_status ts_options_set_device(ts_options* options, const char* device);  ///< "cuda:1"
-TS_EXPORT ts_status ts_options_set_engine(ts_options* options, const char* engine);  ///< "auto"
-TS_EXPORT ts_status ts_options_set_policy(ts_options* options, const char* policy);  ///< "strict"
+TS_EXPORT ts_status ts_options_set_device(ts_options* options, const char* device);    ///< "cuda:1"
+TS_EXPORT ts_status ts_options_set_engine(ts_options* options, const char* engine);    ///< "auto"
+TS_EXPORT ts_status ts_options_set_weights(ts_options* options, const char* weights);  ///< "int8"
+TS_EXPORT ts_status ts_options_set_policy(ts_options* options, const char* policy);    ///< "strict"
 TS_EXPORT ts_status ts_options_set_threads(ts_options* options, int32_t threads);
 TS_EXPORT ts_status ts_options_set_max_concurrent_calls(ts_options* options, int32_t calls);
 TS_EXPORT ts_status ts_options_set_cores(ts_options* options, const int32_t* cores, size_t count);

@@ -16,6 +16,8 @@ struct OutputCheck {
   std::string name;        ///< As flatten() names it: "output", "scores", "boxes.0".
   double absolute = 0;     ///< Largest |got - expected|; infinite where only one of them is finite.
   double relative = 0;     ///< Largest |got - expected| / |expected|, where expected is not 0.
+  /// Euclidean norm of got - expected over that of expected: how large errors are as a whole.
+  double normwise = 0;
   Tolerance tolerance;
   bool passed = false;
   std::string problem;     ///< "expected float32[2, 3], got float32[2, 4]" and the like; else empty.
@@ -31,10 +33,12 @@ struct SampleCheck {
   TORCHSHIP_EXPORT bool passed() const noexcept;
 };
 
-/// The first operator whose result is not the recorded one.
+/// The operator that makes a result another one: the first whose own result is not the recorded
+/// one; or, where LibTorch gives what was recorded, the kernel of the engine "planned" that is
+/// furthest from LibTorch's operators on the same numbers (GraphOptions::compare).
 struct Departure {
-  std::string operator_name;  ///< "aten::linear"
-  std::size_t node = 0;       ///< Position in the method's inlined graph.
+  std::string operator_name;  ///< "aten::linear", "torchship::multiply"
+  std::size_t node = 0;       ///< Position in the method's inlined graph, or among the kernels.
   std::string source;         ///< "net.py:12"; empty when the archive does not tell.
   double absolute = 0;
   double relative = 0;

@@ -69,6 +69,9 @@ struct GraphNode {
   /// In the profiled run, all its executions and what is inside its blocks together.
   std::optional<double> microseconds;
   std::int64_t executions = 0;         ///< In the profiled run.
+  /// Of a kernel, where asked: Euclidean norm of its result minus LibTorch's over that of LibTorch's,
+  /// when both are given the same numbers.
+  std::optional<double> error;
 };
 
 /// What one pass did.
@@ -112,6 +115,9 @@ struct GraphOptions {
   std::optional<std::vector<Value>> inputs;
   NamedValues named;
   bool profile = false;  ///< Stage `optimized` only: run the call and take the time of every node.
+  /// Stage `optimized` of the engine "planned" only: run the call, kernel by kernel, each on the
+  /// numbers that LibTorch computes, and compare its result with LibTorch's.
+  bool compare = false;
 };
 
 }  // namespace torchship

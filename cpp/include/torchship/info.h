@@ -41,10 +41,12 @@ struct DimensionRange {
 };
 
 /// How far a result may be from the recorded one: |got - expected| <= absolute + relative *
-/// |expected|, element by element.
+/// |expected|, element by element; or, where `normwise` is not 0, as a whole: the Euclidean norm of
+/// got - expected <= normwise * that of expected.
 struct Tolerance {
   double absolute = 0;
   double relative = 0;
+  double normwise = 0;
 };
 
 /// What a value at a method's boundary must be; a tree shaped like Value.

@@ -67,6 +67,12 @@ struct LoadOptions {
   /// them, use faster kernels. Without, each operator runs as it was recorded, which is slower and
   /// gives the bits that LibTorch gives.
   bool optimize = true;
+  /// How the weights of linear layers are kept: "float32" as they are; "bfloat16", which takes half
+  /// the memory and, where one or few rows are multiplied, half the time; "int8", a quarter of both,
+  /// with the numbers that they are multiplied with rounded to 7 bits in each call (dynamic
+  /// quantisation). Others than "float32" are for the engine "planned", on the CPU, and cost accuracy,
+  /// which check() tells. docs/planned.md.
+  std::string weights = "float32";
   /// Shared libraries with operators that the model needs; see load_operator_library().
   std::vector<std::filesystem::path> operator_libraries = {};
 };

@@ -46,6 +46,13 @@ ts_status ts_options_set_engine(ts_options* options, const char* engine) {
   });
 }
 
+ts_status ts_options_set_weights(ts_options* options, const char* weights) {
+  return guarded_status([&] {
+    constexpr auto kFunction = "ts_options_set_weights";
+    changed(options, kFunction).weights = &given(weights, kFunction, "weights");
+  });
+}
+
 ts_status ts_options_set_policy(ts_options* options, const char* policy) {
   return guarded_status([&] {
     constexpr auto kFunction = "ts_options_set_policy";

@@ -66,8 +66,8 @@ class CompiledEngine final : public Engine {
   }
 
   Graph graph(Stage stage, const MethodInfo& method, const std::optional<BoundInputs>& inputs,
-              bool profile) const override {
-    Graph graph = interpreter().graph(stage, method, inputs, profile);
+              Measures measures) const override {
+    Graph graph = interpreter().graph(stage, method, inputs, measures);
     for (const CompiledMethod& compiled : methods_) {
       if (compiled.record.method.name != method.name) continue;
       graph.notes.push_back("calls go to the compiled engine " + compiled.record.info.id +

@@ -30,14 +30,30 @@ struct Epilogue {
   float high = 0;
 };
 
+/// How a packed matrix keeps its numbers; the other operand, results and the epilogue are float32
+/// in each.
+enum class Format : std::uint8_t {
+  float32,
+  /// Rounded to the nearest, halves to the even one; products and sums are float32's.
+  bfloat16,
+  /// Dynamically quantised. When the matrix is packed, each column is rounded to -127..127 times a
+  /// scale of its own (its largest absolute value / 127); in each product, each row of the other
+  /// operand is rounded to 7 bits, 0..127, with a scale and a zero point of its own (of the range
+  /// of its numbers and 0): so sums of two products fit 16 bits, and all levels add up the same
+  /// whole numbers. A row with NaN or infinity gives NaN in all columns, and such a column in all
+  /// rows; what is 0 stays 0.
+  int8,
+};
+
 /// c [m, n] = epilogue(a [m, k] times b [k, n]); float32, rows contiguous, b packed.
 struct Product {
   std::int64_t m = 0;
   std::int64_t k = 0;
   std::int64_t n = 0;
   const float* a = nullptr;
-  std::int64_t a_stride = 0;  ///< Floats from one row to the next.
-  const float* b = nullptr;   ///< As Kernels::pack_matrix wrote it.
+  std::int64_t a_stride = 0;        ///< Floats from one row to the next.
+  const float* b = nullptr;         ///< As Kernels::pack_matrix wrote it,
+  Format format = Format::float32;  ///< in this format.
   float* c = nullptr;
   std::int64_t c_stride = 0;
   float scale = 1;  ///< Multiplies the product, before the bias.
@@ -65,6 +81,8 @@ struct Attention {
   std::int64_t value_width = 0;
   float scale = 1;
   bool is_causal = false;  ///< Row i sees columns 0 to i.
+  /// Of a row all of whose columns are masked with -infinity: 0, or NaN, which softmax gives.
+  float unseen = 0;
   const float* q = nullptr;
   const float* k = nullptr;
   const float* v = nullptr;

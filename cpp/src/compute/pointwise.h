@@ -103,12 +103,27 @@ struct Normalisation {
   std::int64_t input_stride = 0;
   float* result = nullptr;
   std::int64_t result_stride = 0;
-  const float* weight = nullptr;  ///< Layer norm: [columns], or null.
+  const float* weight = nullptr;  ///< Of norms: [columns], or null.
   const float* bias = nullptr;
-  const float* residual = nullptr;  ///< Layer norm: added to the input before, or null.
+  const float* residual = nullptr;  ///< Of norms: added to the input before, or null.
   std::int64_t residual_stride = 0;
   float* sum = nullptr;  ///< Where input + residual goes, or null.
   std::int64_t sum_stride = 0;
+  double epsilon = 0;
+};
+
+/// Group norm, and with as many groups as channels instance norm, of dense images: mean and biased
+/// variance are those of a group's channels at all positions of one image.
+struct GroupNorm {
+  std::int64_t batch = 0;
+  std::int64_t positions = 0;  ///< Pixels.
+  std::int64_t channels = 0;
+  std::int64_t groups = 1;     ///< They divide the channels.
+  bool channels_last = false;  ///< [batch, positions, channels], else [batch, channels, positions].
+  const float* input = nullptr;
+  float* result = nullptr;        ///< May be the input.
+  const float* weight = nullptr;  ///< [channels], or null.
+  const float* bias = nullptr;    ///< The same.
   double epsilon = 0;
 };
 

@@ -25,6 +25,29 @@ struct RecurrentLayer {
       nullptr;  ///< As Kernels::pack_recurrent wrote it: both matrices, both biases.
 };
 
+/// How often a thread met the others: of its direction, and of the whole team. On a cache line of
+/// its own.
+struct alignas(64) RecurrentProgress {
+  std::uint32_t of_group = 0;
+  std::uint32_t of_team = 0;
+};
+
+inline constexpr int kMostRecurrentThreads = 16;
+
+/// Layers of which each reads what the one before wrote. They have the same cell, steps, batch,
+/// hidden units and number of directions; the two directions of a layer write halves of one result.
+/// The layer after the next may write where a layer wrote.
+///
+/// The threads of a team wait for each other: all shares of a call must run at the same time, each
+/// on a thread of its own.
+struct RecurrentStack {
+  const RecurrentLayer* layers = nullptr;  ///< [layer_count][directions]
+  int layer_count = 1;
+  int directions = 1;
+  /// Of the whole team, zeros before each call: kMostRecurrentThreads. May be null for one thread.
+  RecurrentProgress* progress = nullptr;
+};
+
 /// torch.nn's parameters of the layer: weight_ih [gates * hidden, inputs], weight_hh [gates *
 /// hidden, hidden], biases [gates * hidden] or null.
 struct RecurrentWeights {

@@ -12,6 +12,7 @@
 #include "compiled/accept.h"
 #include "compiled/engine.h"
 #include "compiled/target.h"
+#include "planned/weights_format.h"
 
 namespace torchship {
 namespace {
@@ -58,6 +59,7 @@ class Selection {
       : file_(file), info_(info), options_(options) {}
 
   ChosenEngine make() {
+    if (parse_weights(options_.weights) != compute::Format::float32) return with_other_weights();
     if (options_.engine == kInterpreter) return interpreter("it was asked for");
     if (options_.engine == kPlanned) return planned("it was asked for");
     if (wants_any() && options_.engine == "auto" && !options_.optimize) {
@@ -162,6 +164,16 @@ class Selection {
     }
     std::unique_ptr<const Engine> engine = file_.load(info_, options_);
     return {.choice = std::move(choice), .engine = std::move(engine)};
+  }
+
+  /// The engine whose kernels read them.
+  ChosenEngine with_other_weights() {
+    if (options_.engine != "auto" && options_.engine != kPlanned) {
+      throw EngineError(info_.path.string() + ": the engine '" + options_.engine +
+                            "' cannot use weights of " + options_.weights,
+                        "the engine 'planned' can, on the CPU");
+    }
+    return planned(options_.weights + " weights were asked for");
   }
 
   ChosenEngine planned(const std::string& reason) {

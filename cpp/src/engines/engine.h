@@ -13,6 +13,12 @@
 
 namespace torchship {
 
+/// What is to be measured of the nodes of a graph.
+struct Measures {
+  bool times = false;
+  bool errors = false;  ///< Of the engine "planned": GraphOptions::compare.
+};
+
 /// One way to run the methods of one loaded model on one device.
 ///
 /// Safe to call from any number of threads at once; an engine whose model keeps state serialises
@@ -32,9 +38,9 @@ class Engine {
                                                   const BoundInputs& inputs) const = 0;
 
   /// The operators of a method at a stage. `inputs`, of stage `optimized`, are run, for the sizes and
-  /// with `profile` the times to be seen. Throws EngineError.
+  /// the measures to be seen. Throws EngineError.
   virtual Graph graph(Stage stage, const MethodInfo& method,
-                      const std::optional<BoundInputs>& inputs, bool profile) const = 0;
+                      const std::optional<BoundInputs>& inputs, Measures measures) const = 0;
 
   /// Whether a call may change what later calls give.
   virtual bool keeps_state() const noexcept = 0;

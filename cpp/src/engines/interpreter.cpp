@@ -28,6 +28,7 @@
 #include "engines/lstm_guard.h"
 #include "kernels/kernels.h"
 #include "planned/planned_program.h"
+#include "planned/weights_format.h"
 #include "promises.h"
 #include "torchscript/convert.h"
 #include "torchscript/message.h"
@@ -51,7 +52,8 @@ class Interpreter final : public Engine {
         validate_(options.validate),
         plans_(options.device.is_cpu() && options.optimize &&
                (options.engine == "planned" || options.engine == "auto")),
-        must_pay_(options.engine == "auto"),
+        planning_{.must_pay = options.engine == "auto" && options.weights == kFloat32Weights,
+                  .weights = parse_weights(options.weights)},
         name_(info.path.string()) {
     for (const MethodInfo& method : info.methods) {
       add_method(method.name);
@@ -74,7 +76,7 @@ class Interpreter final : public Engine {
     owned_ = storages_of(module_, programs_);
     keep_memory_between_calls();
     for (const auto& [name, program] : programs_) {
-      if (plans_ && !writers_.contains(name)) planned_.try_emplace(name, program.first(), must_pay_);
+      if (plans_ && !writers_.contains(name)) planned_.try_emplace(name, program.first(), planning_);
     }
     if (can_fuse(device_)) {
       for (const auto& [name, program] : programs_) {
@@ -107,7 +109,7 @@ class Interpreter final : public Engine {
   }
 
   Graph graph(Stage stage, const MethodInfo& method, const std::optional<BoundInputs>& inputs,
-              bool profile) const override {
+              Measures measures) const override {
     if (inputs) validate(method, *inputs);
     const Turn turn = wait_for_turn(method.name);
     Graph graph = guarded(method, inputs.value_or(BoundInputs()), [&] {
@@ -117,7 +119,7 @@ class Interpreter final : public Engine {
         return frozen_graph(function, module_._ivalue(), ConstantAttributes(module_, all_graphs()),
                             retarget_);
       }
-      return executed_graph(method, inputs, profile);
+      return executed_graph(method, inputs, measures);
     });
     graph.method = method.name;
     if (graph.engine.empty()) graph.engine = "interpreter";
@@ -170,12 +172,12 @@ class Interpreter final : public Engine {
 
   /// What runs in a call like this one, with what is to be seen of a run if there are inputs.
   Graph executed_graph(const MethodInfo& method, const std::optional<BoundInputs>& inputs,
-                       bool profile) const {
+                       Measures measures) const {
     const Program& plain = programs_.at(method.name).first();
     std::string unplanned;
     if (inputs && planned_.contains(method.name) && !is_hooked(method)) {
       const c10::InferenceMode inference;
-      Graph plan = planned_.at(method.name).describe(arguments(plain, *inputs), profile);
+      Graph plan = planned_.at(method.name).describe(arguments(plain, *inputs), measures);
       if (!plan.body.nodes.empty()) return plan;
       unplanned = plan.notes.at(0);
     }
@@ -188,9 +190,9 @@ class Interpreter final : public Engine {
     if (!inputs) return graph;
     Profile seen(executed, device_);
     const Program probed(plain.schema, seen.graph());
-    if (profile && !writers_.contains(method.name)) compute(plain, method, *inputs, true);
+    if (measures.times && !writers_.contains(method.name)) compute(plain, method, *inputs, true);
     compute(probed, method, *inputs);
-    seen.annotate(graph, profile);
+    seen.annotate(graph, measures.times);
     return graph;
   }
 
@@ -357,7 +359,7 @@ class Interpreter final : public Engine {
   std::optional<at::Device> retarget_;  ///< Takes the place of other devices that the code names.
   bool validate_;
   bool plans_;     ///< Whether calls go to plans where they can.
-  bool must_pay_;  ///< Whether there must be enough for a plan to do.
+  Planning planning_;
   std::string name_;
   std::unordered_map<std::string, Recorded> recorded_;
   std::vector<Recorded> before_;

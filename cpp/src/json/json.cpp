@@ -57,8 +57,11 @@ json output_check(const OutputCheck& output) {
   return {{"name", output.name},
           {"absolute", number(output.absolute)},
           {"relative", number(output.relative)},
+          {"normwise", number(output.normwise)},
           {"tolerance",
-           {{"absolute", output.tolerance.absolute}, {"relative", output.tolerance.relative}}},
+           {{"absolute", output.tolerance.absolute},
+            {"relative", output.tolerance.relative},
+            {"normwise", output.tolerance.normwise}}},
           {"passed", output.passed},
           {"problem", output.problem}};
 }

@@ -42,10 +42,13 @@ class Describer {
     std::sort(made_.body.outputs.begin(), made_.body.outputs.end());
   }
 
-  Graph run(const std::vector<double>& microseconds) {
+  Graph run(const PlanMeasures& measures) {
     for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
       GraphNode node = describe(plan_.steps[i]);
-      if (i < microseconds.size()) add_time(plan_.steps[i], microseconds[i], node);
+      if (i < measures.microseconds.size()) {
+        add_time(plan_.steps[i], measures.microseconds[i], node);
+      }
+      if (i < measures.errors.size()) node.error = measures.errors[i];
       made_.body.nodes.push_back(std::move(node));
     }
     return std::move(made_);
@@ -151,8 +154,8 @@ std::size_t bytes_of_all(const Plan& plan) {
 }  // namespace
 
 Graph describe_plan(const Plan& plan, const torch::jit::Graph& graph,
-                    const std::vector<double>& microseconds) {
-  Graph made = Describer(plan, graph).run(microseconds);
+                    const PlanMeasures& measures) {
+  Graph made = Describer(plan, graph).run(measures);
   made.stage = Stage::optimized;
   made.engine = "planned";
   made.notes.push_back(std::to_string(plan.planned) + " operators run in " +

@@ -32,8 +32,9 @@ TensorMeta meta_of(const at::Tensor& tensor) {
 
 class Observer {
  public:
-  Observer(const std::vector<c10::IValue>& arguments, const VaryingNodes& varying)
-      : arguments_(arguments), varying_(varying) {}
+  Observer(const std::vector<c10::IValue>& arguments, const VaryingNodes& varying,
+           bool keeps_tensors)
+      : arguments_(arguments), varying_(varying), keeps_tensors_(keeps_tensors) {}
 
   Observation run(jit::Graph& graph) {
     for (std::size_t i = 0; i < graph.inputs().size(); ++i) {
@@ -58,6 +59,10 @@ class Observer {
     const auto id = static_cast<ValueId>(seen_.values.size());
     ObservedValue& seen = seen_.values.emplace_back();
     if (value.isTensor() && value.toTensor().defined()) seen.tensor = meta_of(value.toTensor());
+    if (keeps_tensors_) {
+      seen_.tensors.push_back(seen.tensor && seen.tensor->is_plain ? value.toTensor()
+                                                                   : at::Tensor());
+    }
     if (fixed) seen.fixed = value;
     live_.push_back({.value = std::move(value), .uses_left = of.uses().size()});
     ids_[&of] = id;
@@ -168,6 +173,7 @@ class Observer {
 
   const std::vector<c10::IValue>& arguments_;
   const VaryingNodes& varying_;
+  bool keeps_tensors_;
   Observation seen_;
   std::vector<Live> live_;  ///< Beside seen_.values.
   std::unordered_map<const jit::Value*, ValueId> ids_;
@@ -181,8 +187,8 @@ std::int64_t TensorMeta::numel() const {
 }
 
 Observation observe(jit::Graph& graph, const std::vector<c10::IValue>& arguments,
-                    const VaryingNodes& varying) {
-  return Observer(arguments, varying).run(graph);
+                    const VaryingNodes& varying, bool keeps_tensors) {
+  return Observer(arguments, varying, keeps_tensors).run(graph);
 }
 
 }  // namespace torchship

@@ -55,15 +55,18 @@ struct Observation {
   std::vector<ValueId> arguments;
   ValueId result = 0;
   c10::IValue output;  ///< What the run gave.
+  /// By value, where they were asked for, and are plain tensors.
+  std::vector<at::Tensor> tensors;
 };
 
 /// Operators whose results have other sizes in every call, whatever the sizes of the arguments.
 using VaryingNodes = std::set<const torch::jit::Node*>;
 
-/// Runs the graph on the arguments; intermediate results are let go as soon as nothing needs them.
+/// Runs the graph on the arguments; unless `keeps_tensors`, intermediate results are let go as soon
+/// as nothing needs them.
 /// Of what follows from `varying` operators nothing is noted: LibTorch runs it as it comes. Throws
 /// what LibTorch throws. In inference mode.
 Observation observe(torch::jit::Graph& graph, const std::vector<c10::IValue>& arguments,
-                    const VaryingNodes& varying);
+                    const VaryingNodes& varying, bool keeps_tensors = false);
 
 }  // namespace torchship

@@ -1,23 +1,18 @@
 #include "planned/packed_weights.h"
 
+#include <c10/core/InferenceMode.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <map>
-#include <mutex>
-
-#include "planned/memory.h"
+#include <utility>
 
 namespace torchship {
 namespace {
 
-struct Packed {
-  std::vector<at::Tensor> weights;  ///< Keep the addresses that the key names.
-  Memory memory;
-};
-
 struct Cache {
   std::mutex mutex;
-  std::map<std::string, std::weak_ptr<const Packed>> entries;
+  std::map<std::string, std::weak_ptr<PackedWeights>> entries;
 };
 
 Cache& cache() {
@@ -34,29 +29,36 @@ std::string key_of(const std::vector<at::Tensor>& weights, const std::string& us
   return key;
 }
 
-std::shared_ptr<const float> elements(const std::shared_ptr<const Packed>& packed) {
-  return {packed, reinterpret_cast<const float*>(packed->memory.get())};
-}
-
 }  // namespace
 
-std::shared_ptr<const float> packed_weights(const std::vector<at::Tensor>& weights,
-                                            const std::string& use, std::int64_t floats,
-                                            const std::function<void(float*)>& pack) {
+PackedWeights::PackedWeights(std::vector<at::Tensor> weights, std::int64_t floats,
+                             std::function<void(float*)> pack)
+    : weights_(std::move(weights)),
+      memory_(allocate_memory(
+          std::max<std::size_t>(static_cast<std::size_t>(floats) * sizeof(float), 1))),
+      pack_(std::move(pack)) {}
+
+void PackedWeights::make() {
+  std::call_once(made_, [&] {
+    const c10::InferenceMode inference;
+    pack_(reinterpret_cast<float*>(memory_.get()));
+    pack_ = nullptr;
+  });
+}
+
+std::shared_ptr<PackedWeights> packed_weights(const std::vector<at::Tensor>& weights,
+                                              const std::string& use, std::int64_t floats,
+                                              const std::function<void(float*)>& pack) {
   const std::string key = key_of(weights, use);
   const std::lock_guard lock(cache().mutex);
   auto& entries = cache().entries;
   if (const auto found = entries.find(key); found != entries.end()) {
-    if (const auto packed = found->second.lock()) return elements(packed);
+    if (auto packed = found->second.lock()) return packed;
   }
   std::erase_if(entries, [](const auto& entry) { return entry.second.expired(); });
-  auto packed = std::make_shared<Packed>();
-  packed->weights = weights;
-  packed->memory =
-      allocate_memory(std::max<std::size_t>(static_cast<std::size_t>(floats) * sizeof(float), 1));
-  pack(reinterpret_cast<float*>(packed->memory.get()));
+  auto packed = std::make_shared<PackedWeights>(weights, floats, pack);
   entries[key] = packed;
-  return elements(packed);
+  return packed;
 }
 
 }  // namespace torchship

@@ -3,10 +3,12 @@
 #include <ATen/ops/as_strided.h>
 #include <ATen/ops/from_blob.h>
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <numeric>
 
+#include "compare.h"
 #include "planned/frame.h"
 #include "planned/layout.h"
 
@@ -66,6 +68,26 @@ std::vector<double> Plan::time(Frame& frame, const std::vector<c10::IValue>& arg
         std::chrono::duration<double, std::micro>(Clock::now() - before).count());
   }
   return microseconds;
+}
+
+std::vector<std::optional<double>> Plan::compare(Frame& frame,
+                                                 const std::vector<c10::IValue>& arguments,
+                                                 const std::vector<at::Tensor>& tensors) const {
+  std::vector<std::optional<double>> errors;
+  frame.begin(arguments);
+  for (const Step& step : steps) {
+    step.run(frame);
+    std::optional<double>& error = errors.emplace_back();
+    for (const PlannedOperator& each : step.operators) {
+      if (!each.array || !tensors.at(each.value).defined()) continue;
+      const at::Tensor& expected = tensors[each.value];
+      at::Tensor got = tensor_over(*each.array, frame);
+      const double found = compare_tensors(got, expected, {}).normwise;
+      error = std::max(error.value_or(0), found);
+      got.copy_(expected);
+    }
+  }
+  return errors;
 }
 
 c10::IValue Plan::run(Frame& frame, const std::vector<c10::IValue>& arguments) const {

@@ -55,7 +55,9 @@ struct Array {
 /// An operator that a step stands for, and what it gave.
 struct PlannedOperator {
   const torch::jit::Node* node = nullptr;
-  std::optional<TensorMeta> result;
+  ValueId value = 0;                 ///< Its first result, in the observed run.
+  std::optional<TensorMeta> result;  ///< Where that is a tensor.
+  std::optional<Array> array;        ///< Where the step leaves it, if it does.
 };
 
 /// One thing that a plan does.
@@ -101,6 +103,12 @@ struct Plan {
   c10::IValue run(Frame& frame, const std::vector<c10::IValue>& arguments) const;
   /// The same; returns how long each step took, in microseconds.
   std::vector<double> time(Frame& frame, const std::vector<c10::IValue>& arguments) const;
+  /// The same; returns how far the results of each step are from the tensors of an observation that
+  /// kept them (the norm of the difference over that of the tensor; nothing where nothing can be
+  /// compared), and leaves those in their place: every step works on LibTorch's numbers.
+  std::vector<std::optional<double>> compare(Frame& frame,
+                                             const std::vector<c10::IValue>& arguments,
+                                             const std::vector<at::Tensor>& tensors) const;
 };
 
 /// A result of LibTorch's is not of the sizes that the plan was made for: data decide on them.

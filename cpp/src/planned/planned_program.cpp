@@ -7,6 +7,7 @@
 #include "graphs/visit.h"
 #include "graphs/writes.h"
 #include "planned/call_key.h"
+#include "planned/composites.h"
 #include "planned/describe_plan.h"
 #include "planned/observation.h"
 #include "planned/planner.h"
@@ -32,27 +33,43 @@ bool has_side_effects(jit::Graph& graph) {
   return found;
 }
 
-/// The graph with operators that write in place replaced by those that do not; null where some
-/// are left, or others with effects of their own.
-std::shared_ptr<jit::Graph> without_effects(const std::shared_ptr<jit::Graph>& graph) {
+/// The same graph where LibTorch refuses the operators that stand for a layer.
+std::shared_ptr<jit::Graph> decomposed(const std::shared_ptr<jit::Graph>& graph) {
+  const std::shared_ptr<jit::Graph> made = graph->copy();
+  try {
+    decompose_composites(*made);
+    return made;
+  } catch (const std::exception&) {
+    return graph;
+  }
+}
+
+/// The graph to be planned: with operators that write in place replaced by those that do not, and
+/// layers that are one operator by those that they are made of. Null where some that write are
+/// left, or others with effects of their own.
+std::shared_ptr<jit::Graph> plannable(const std::shared_ptr<jit::Graph>& graph) {
   std::shared_ptr<jit::Graph> pure = graph;
   if (may_write(*graph)) {
     pure = graph->copy();
     jit::RemoveListMutation(pure);
     jit::RemoveTensorMutation(pure);
   }
+  if (has_composites(*pure)) pure = decomposed(pure);
   return may_write(*pure) || has_side_effects(*pure) ? nullptr : pure;
 }
 
-std::shared_ptr<PlanEntry> refused(std::string reason) {
+std::shared_ptr<PlanEntry> refused(std::string reason,
+                                   const std::optional<PlanOptions>& options = std::nullopt) {
   auto entry = std::make_shared<PlanEntry>();
+  entry->options = options;
   entry->reason = std::move(reason);
   return entry;
 }
 
-std::shared_ptr<PlanEntry> ready(Plan plan) {
+std::shared_ptr<PlanEntry> ready(Plan plan, const PlanOptions& options) {
   auto entry = std::make_shared<PlanEntry>();
   entry->plan = std::make_unique<const Plan>(std::move(plan));
+  entry->options = options;
   return entry;
 }
 
@@ -66,6 +83,21 @@ c10::IValue run_plan(const Plan& plan, const std::vector<c10::IValue>& arguments
   FrameMemory memory;
   Frame frame(plan, memory);
   return run_in(frame, plan, arguments);
+}
+
+/// How long each step of a warm run takes, in microseconds.
+std::vector<double> times_of(const Plan& plan, const std::vector<c10::IValue>& arguments) {
+  FrameMemory memory;
+  Frame frame(plan, memory);
+  run_in(frame, plan, arguments);
+  const FrameTurn turn(frame);
+  return plan.time(frame, arguments);
+}
+
+Graph described(const PlanEntry& entry) {
+  Graph graph;
+  graph.notes.push_back("calls of these sizes run in LibTorch's interpreter: " + entry.reason);
+  return graph;
 }
 
 /// Takes a place if it is free, and gives it back.
@@ -95,8 +127,8 @@ bool pays(const Plan& plan) {
 
 }  // namespace
 
-PlannedProgram::PlannedProgram(const Program& plain, bool must_pay)
-    : plain_(plain), must_pay_(must_pay), graph_(without_effects(plain.frozen)) {}
+PlannedProgram::PlannedProgram(const Program& plain, const Planning& planning)
+    : plain_(plain), planning_(planning), graph_(plannable(plain.frozen)) {}
 
 void PlannedProgram::run(std::vector<c10::IValue>& stack) {
   const std::string key = call_key(stack);
@@ -135,23 +167,36 @@ void PlannedProgram::Seat::take(std::string other_key, std::shared_ptr<const Pla
   frame.emplace(*entry->plan, memory);
 }
 
-Graph PlannedProgram::describe(const std::vector<c10::IValue>& arguments, bool profile) {
+Graph PlannedProgram::describe(const std::vector<c10::IValue>& arguments, Measures measures) {
   c10::IValue result;
   const std::shared_ptr<const PlanEntry> entry = entry_for(call_key(arguments), arguments, &result);
-  if (!entry->plan) {
-    Graph none;
-    none.notes.push_back("calls of these sizes run in LibTorch's interpreter: " + entry->reason);
-    return none;
-  }
-  std::vector<double> microseconds;
-  if (profile) {
+  if (measures.errors && entry->options) return describe_errors(*entry, arguments, measures);
+  if (!entry->plan) return described(*entry);
+  PlanMeasures measured;
+  if (measures.times) measured.microseconds = times_of(*entry->plan, arguments);
+  return describe_plan(*entry->plan, *graph_, measured);
+}
+
+/// The plan is made again from a run whose tensors are kept.
+Graph PlannedProgram::describe_errors(const PlanEntry& entry,
+                                      const std::vector<c10::IValue>& arguments,
+                                      Measures measures) {
+  const std::lock_guard lock(making_);
+  try {
+    const Observation seen = observe(*graph_, arguments, varying_, /*keeps_tensors=*/true);
+    const Plan plan = Planner(seen, *entry.options).make();
+    PlanMeasures measured;
+    if (measures.times) measured.microseconds = times_of(plan, arguments);
     FrameMemory memory;
-    Frame frame(*entry->plan, memory);
-    run_in(frame, *entry->plan, arguments);
+    Frame frame(plan, memory);
     const FrameTurn turn(frame);
-    microseconds = entry->plan->time(frame, arguments);
+    measured.errors = plan.compare(frame, arguments, seen.tensors);
+    Graph graph = describe_plan(plan, *graph_, measured);
+    if (!entry.plan) graph.notes.push_back(described(entry).notes.front());
+    return graph;
+  } catch (const Deviation&) {
+    return described(*refused("the sizes of its results differ from call to call"));
   }
-  return describe_plan(*entry->plan, *graph_, microseconds);
 }
 
 std::shared_ptr<const PlanEntry> PlannedProgram::entry_for(
@@ -200,19 +245,35 @@ std::shared_ptr<PlanEntry> PlannedProgram::proven(const Observation& seen,
                                                   const std::vector<c10::IValue>& arguments,
                                                   c10::IValue& result) const {
   std::string reason;
+  PlanOptions options;
   for (const bool exact : {false, true}) {
-    Plan plan = Planner(seen, exact).make();
+    options.exact = exact;
+    Plan plan = Planner(seen, options).make();
     if (plan.planned == 0) return refused("no operator has a kernel of ours");
-    if (must_pay_ && !pays(plan)) {
+    if (planning_.must_pay && !pays(plan)) {
       return refused("there is little to compute, and most of it LibTorch does");
     }
-    const std::shared_ptr<PlanEntry> entry = ready(std::move(plan));
+    const std::shared_ptr<PlanEntry> entry = ready(std::move(plan), options);
     result = run_plan(*entry->plan, arguments);
     reason = difference(result, seen.output);
-    if (reason.empty()) return entry;
+    if (!reason.empty()) continue;
+    if (planning_.weights == compute::Format::float32) return entry;
+    return with_other_weights(seen, options, arguments, result);
   }
   result = c10::IValue();
-  return refused("its results are not LibTorch's: " + reason);
+  return refused("its results are not LibTorch's: " + reason, options);
+}
+
+std::shared_ptr<PlanEntry> PlannedProgram::with_other_weights(
+    const Observation& seen, PlanOptions options, const std::vector<c10::IValue>& arguments,
+    c10::IValue& result) const {
+  options.weights = planning_.weights;
+  std::shared_ptr<PlanEntry> entry = ready(Planner(seen, options).make(), options);
+  result = run_plan(*entry->plan, arguments);
+  const std::string reason = structural_difference(result, seen.output);
+  if (reason.empty()) return entry;
+  result = c10::IValue();
+  return refused("with other weights its results are not LibTorch's: " + reason, options);
 }
 
 void PlannedProgram::keep(const std::string& key, std::shared_ptr<const PlanEntry> entry) {

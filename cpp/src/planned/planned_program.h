@@ -15,17 +15,27 @@
 #include <string>
 #include <vector>
 
+#include "compute/matrix.h"
+#include "engines/engine.h"
 #include "engines/program.h"
 #include "planned/frame.h"
 #include "planned/observation.h"
 #include "planned/plan.h"
+#include "planned/planner.h"
 
 namespace torchship {
+
+/// Which plans are made.
+struct Planning {
+  bool must_pay = false;  ///< Only those with enough to do for kernels.
+  compute::Format weights = compute::Format::float32;  ///< Of linear layers.
+};
 
 /// Of one method, for arguments of one signature: a plan, or why there is none.
 struct PlanEntry {
   std::unique_ptr<const Plan> plan;
-  std::string reason;  ///< Why calls go to LibTorch; empty where there is a plan.
+  std::optional<PlanOptions> options;  ///< With which one was made, if it came to that.
+  std::string reason;                  ///< Why calls go to LibTorch; empty where there is a plan.
   mutable std::atomic<std::uint64_t> last_use = 0;
 };
 
@@ -37,17 +47,17 @@ struct PlanEntry {
 /// runs in LibTorch.
 class PlannedProgram {
  public:
-  /// `plain` must outlive this. With `must_pay` a plan must be faster than LibTorch's interpreter
-  /// too.
-  PlannedProgram(const Program& plain, bool must_pay);
+  /// `plain` must outlive this.
+  PlannedProgram(const Program& plain, const Planning& planning);
 
   /// Takes the arguments, the module first, off the stack and leaves the results. In inference
   /// mode.
   void run(std::vector<c10::IValue>& stack);
 
-  /// What runs for these arguments, planned now if need be; with the times of a run if `profile`.
-  /// The graph has no body where there is no plan, and a note that says why. In inference mode.
-  Graph describe(const std::vector<c10::IValue>& arguments, bool profile);
+  /// What runs for these arguments, planned now if need be, with measures of a run. The graph has
+  /// no body where there is no plan, and a note that says why; with errors, that of a plan that was
+  /// refused for its results. In inference mode.
+  Graph describe(const std::vector<c10::IValue>& arguments, Measures measures);
 
  private:
   // Note [Seats]
@@ -79,13 +89,19 @@ class PlannedProgram {
                                         c10::IValue& result);
   void keep(const std::string& key, std::shared_ptr<const PlanEntry> entry);
   void note(const Deviation& deviation, const std::string& key);
+  Graph describe_errors(const PlanEntry& entry, const std::vector<c10::IValue>& arguments,
+                        Measures measures);
   /// A plan that gives what LibTorch gave, and its result; or why there is none.
   std::shared_ptr<PlanEntry> proven(const Observation& seen,
                                     const std::vector<c10::IValue>& arguments,
                                     c10::IValue& result) const;
+  /// The same with weights of fewer bits, which gives something else.
+  std::shared_ptr<PlanEntry> with_other_weights(const Observation& seen, PlanOptions options,
+                                                const std::vector<c10::IValue>& arguments,
+                                                c10::IValue& result) const;
 
   const Program& plain_;
-  bool must_pay_;
+  Planning planning_;
   std::shared_ptr<torch::jit::Graph> graph_;  ///< Without effects; null where it has some.
   mutable std::shared_mutex mutex_;           ///< Of entries_.
   std::mutex making_;                         ///< One plan is made at a time; of varying_.

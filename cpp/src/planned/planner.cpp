@@ -1,12 +1,16 @@
 #include "planned/planner.h"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
+#include <atomic>
+#include <exception>
 #include <limits>
+#include <mutex>
 #include <unordered_set>
 
 #include "planned/arena.h"
 #include "planned/lower/lowerings.h"
-#include "planned/packed_weights.h"
 #include "planned/team.h"
 
 namespace torchship {
@@ -18,9 +22,9 @@ bool is_float(const TensorMeta* tensor) {
 
 }  // namespace
 
-Planner::Planner(const Observation& seen, bool exact)
+Planner::Planner(const Observation& seen, const PlanOptions& options)
     : seen_(seen),
-      exact_(exact),
+      options_(options),
       kernels_(compute::kernels()),
       places_(seen.values.size()),
       is_absorbed_(seen.operations.size()) {}
@@ -32,6 +36,8 @@ Plan Planner::make() {
   }
   finish_result();
   measure_lifetimes();
+  note_results();
+  pack_weights();
   plan_.arena_bytes = place_buffers(plan_.buffers);
   return std::move(plan_);
 }
@@ -213,7 +219,10 @@ void Planner::absorb(std::size_t operation) {
 
 PlannedOperator Planner::planned(const torch::jit::Node* node, ValueId result) const {
   const TensorMeta* const meta = tensor(result);
-  return {.node = node, .result = meta ? std::optional(*meta) : std::nullopt};
+  return {.node = node,
+          .value = result,
+          .result = meta ? std::optional(*meta) : std::nullopt,
+          .array = {}};
 }
 
 void Planner::emit(Step step) {
@@ -225,18 +234,28 @@ void Planner::emit(Step step) {
 void Planner::leave(std::size_t operation, Step step) {
   ++plan_.left;
   const ObservedOperation& left = seen_.operations[operation];
-  step.operators = {left.outputs.empty() ? PlannedOperator{.node = left.node, .result = {}}
-                                         : planned(left.node, left.outputs[0])};
+  step.operators = {left.outputs.empty()
+                        ? PlannedOperator{.node = left.node, .value = 0, .result = {}, .array = {}}
+                        : planned(left.node, left.outputs[0])};
   plan_.steps.push_back(std::move(step));
 }
 
 const float* Planner::pack(const std::vector<at::Tensor>& weights, const std::string& use,
                            std::int64_t floats, const std::function<void(float*)>& pack) {
   const std::string level(kernels_.name);
-  std::shared_ptr<const float> packed = packed_weights(weights, level + ' ' + use, floats, pack);
-  const float* const address = packed.get();
-  keep(std::move(packed));
-  return address;
+  packed_.push_back(packed_weights(weights, level + ' ' + use, floats, pack));
+  keep(packed_.back());
+  return packed_.back()->data();
+}
+
+const float* Planner::elements(ValueId weight) { return elements(this->weight(weight)); }
+
+const float* Planner::elements(const std::optional<at::Tensor>& weight) {
+  if (!weight) return nullptr;
+  auto dense = std::make_shared<const at::Tensor>(weight->contiguous());
+  const float* const data = dense->const_data_ptr<float>();
+  keep(std::move(dense));
+  return data;
 }
 
 void Planner::need_scratch(std::int64_t floats) {
@@ -312,46 +331,6 @@ void Planner::flush(const Expressions::Group& group) {
   plan_.steps.push_back(std::move(step));
 }
 
-bool Planner::may_become_result(const Array& array) const {
-  const Buffer& buffer = plan_.buffers[array.buffer];
-  return buffer.home == Buffer::Home::arena && array.offset == 0 && array.is_contiguous() &&
-         static_cast<std::size_t>(array.numel()) * sizeof(float) == buffer.bytes;
-}
-
-Array Planner::result_array(ValueId id) {
-  Array found = array(id);
-  if (!may_become_result(found)) {
-    const Array copied = make_array(found.sizes);
-    copy(found, copied);
-    found = copied;
-  }
-  Buffer& buffer = plan_.buffers[found.buffer];
-  buffer.home = Buffer::Home::result;
-  buffer.sizes = found.sizes;
-  found.strides = usual_strides(found.sizes);
-  return found;
-}
-
-ValueTree Planner::result_tree(ValueId id) {
-  if (items(id) != nullptr) return items_tree(id, &Planner::result_tree);
-  const bool is_slot_array = places_[id].kind == Place::Kind::array &&
-                             plan_.buffers[places_[id].array.buffer].home == Buffer::Home::slot;
-  if (is_fixed(id) || is_slot_array ||
-      (places_[id].kind != Place::Kind::array && !expressions_.find(id))) {
-    return tree(id);
-  }
-  ValueTree tree;
-  tree.kind = ValueTree::Kind::array;
-  tree.array = result_array(id);
-  return tree;
-}
-
-void Planner::finish_result() {
-  plan_.result = result_tree(seen_.result);
-  while (const Expressions::Group left = expressions_.any())
-    expressions_.remove(left);  // Nobody asked.
-}
-
 void Planner::measure_lifetimes() {
   std::vector<bool> is_written(plan_.buffers.size());
   for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
@@ -364,6 +343,22 @@ void Planner::measure_lifetimes() {
       plan_.buffers[buffer].last_step = std::max(plan_.buffers[buffer].last_step, i);
     }
   }
+}
+
+/// All threads pack: it takes longer than a call, and the first call waits for it.
+void Planner::pack_weights() {
+  std::atomic<std::size_t> next = 0;
+  std::mutex mutex;
+  std::exception_ptr failure;  // None may leave a team.
+  run_team(at::get_num_threads(), [&](compute::Share) {
+    try {
+      for (std::size_t i = next++; i < packed_.size(); i = next++) packed_[i]->make();
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      failure = std::current_exception();
+    }
+  });
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace torchship

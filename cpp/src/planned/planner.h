@@ -13,9 +13,15 @@
 #include "planned/frame.h"
 #include "planned/layout.h"
 #include "planned/observation.h"
+#include "planned/packed_weights.h"
 #include "planned/plan.h"
 
 namespace torchship {
+
+struct PlanOptions {
+  bool exact = false;  ///< Without algorithms whose rounding errors are larger than usual.
+  compute::Format weights = compute::Format::float32;  ///< Of linear layers.
+};
 
 /// Turns an observed run into a plan: one lowering (lower/) after the other is asked what it makes
 /// of an operation; what none takes is left to LibTorch.
@@ -24,8 +30,7 @@ namespace torchship {
 /// needs their elements, so that pointwise operations run together.
 class Planner {
  public:
-  /// `exact`: without algorithms whose rounding errors are larger than usual.
-  Planner(const Observation& seen, bool exact);
+  Planner(const Observation& seen, const PlanOptions& options);
 
   Plan make();
 
@@ -41,6 +46,7 @@ class Planner {
   std::optional<std::string> text(ValueId id) const;
   std::optional<at::Tensor> weight(ValueId id) const;  ///< A fixed float32 tensor of the host.
   std::optional<std::vector<at::Tensor>> weights(ValueId id) const;
+  std::optional<std::vector<double>> numbers(ValueId id) const;  ///< A list of them.
 
   // Where values are.
   /// A float32 tensor of this plan's: array() will find it.
@@ -80,12 +86,17 @@ class Planner {
   void leave(std::size_t operation, Step step);
   /// Keeps memory as long as the plan lives.
   void keep(std::shared_ptr<const void> memory) { plan_.keeps.push_back(std::move(memory)); }
+  /// Elements of a weight, side by side, for the plan's lifetime; null where it is None.
+  const float* elements(ValueId weight);
+  const float* elements(const std::optional<at::Tensor>& weight);
+  /// Where what `pack` makes of the weights will be; see packed_weights(). It is made with the
+  /// plan.
   const float* pack(const std::vector<at::Tensor>& weights, const std::string& use,
                     std::int64_t floats, const std::function<void(float*)>& pack);
   void count_planned() { ++plan_.planned; }  ///< An operator that became copies.
   void need_scratch(std::int64_t floats);
   const compute::Kernels& kernels() const noexcept { return kernels_; }
-  bool is_exact() const noexcept { return exact_; }
+  const PlanOptions& options() const noexcept { return options_; }
 
   /// How LibTorch gets a value.
   ValueTree tree(ValueId id);
@@ -113,15 +124,18 @@ class Planner {
   Array result_array(ValueId id);
   bool may_become_result(const Array& array) const;
   void measure_lifetimes();
+  void note_results();
+  void pack_weights();
 
   const Observation& seen_;
-  bool exact_;
+  PlanOptions options_;
   const compute::Kernels& kernels_;
   Plan plan_;
   Expressions expressions_;
   std::vector<Place> places_;              ///< By value.
   std::vector<bool> is_absorbed_;          ///< By operation.
   std::vector<PlannedOperator> absorbed_;  ///< Since the last step.
+  std::vector<std::shared_ptr<PackedWeights>> packed_;
 };
 
 }  // namespace torchship

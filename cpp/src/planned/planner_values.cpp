@@ -38,6 +38,12 @@ std::optional<Sizes> Planner::integers(ValueId id) const {
   return fixed->toIntVector();
 }
 
+std::optional<std::vector<double>> Planner::numbers(ValueId id) const {
+  const auto& fixed = value(id).fixed;
+  if (!fixed || !fixed->isDoubleList()) return std::nullopt;
+  return fixed->toDoubleVector();
+}
+
 std::optional<std::string> Planner::text(ValueId id) const {
   const auto& fixed = value(id).fixed;
   if (!fixed || !fixed->isString()) return std::nullopt;

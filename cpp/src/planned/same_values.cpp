@@ -4,6 +4,7 @@
 #include <ATen/ops/equal.h>
 
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 
 namespace torchship {
@@ -35,45 +36,59 @@ std::string float_difference(const at::Tensor& got, const at::Tensor& expected) 
   return "";
 }
 
-std::string tensor_difference(const at::Tensor& got, const at::Tensor& expected) {
+enum class Depth : std::uint8_t { structure, elements };
+
+std::string tensor_difference(const at::Tensor& got, const at::Tensor& expected, Depth depth) {
   if (!got.defined() || !expected.defined())
     return got.defined() == expected.defined() ? "" : "one is missing";
   if (got.scalar_type() != expected.scalar_type() || got.sizes() != expected.sizes()) {
     return "other dtypes or sizes";
   }
+  if (depth == Depth::structure) return "";
   const bool is_plain = got.is_cpu() && got.layout() == at::kStrided && !got.is_quantized();
   if (is_plain && got.scalar_type() == at::kFloat) return float_difference(got, expected);
   if (got.layout() != at::kStrided || got.is_quantized()) return "";
   return at::equal(got, expected) ? "" : "elements differ";
 }
 
+std::string difference_at(const c10::IValue& got, const c10::IValue& expected, Depth depth);
+
 template <typename Items>
-std::string all_differences(const Items& got, const Items& expected) {
+std::string all_differences(const Items& got, const Items& expected, Depth depth) {
   if (got.size() != expected.size()) return "another number of items";
   for (std::size_t i = 0; i < got.size(); ++i) {
-    if (std::string found = difference(got[i], expected[i]); !found.empty()) return found;
+    if (std::string found = difference_at(got[i], expected[i], depth); !found.empty()) return found;
   }
   return "";
+}
+
+std::string difference_at(const c10::IValue& got, const c10::IValue& expected, Depth depth) {
+  if (got.tagKind() != expected.tagKind())
+    return got.tagKind() + " instead of " + expected.tagKind();
+  if (got.isTensor()) return tensor_difference(got.toTensor(), expected.toTensor(), depth);
+  if (got.isTuple())
+    return all_differences(got.toTupleRef().elements(), expected.toTupleRef().elements(), depth);
+  if (got.isList()) return all_differences(got.toListRef(), expected.toListRef(), depth);
+  if (got.isGenericDict()) {
+    for (const auto& entry : expected.toGenericDict()) {
+      const auto own = got.toGenericDict().find(entry.key());
+      if (own == got.toGenericDict().end()) return "a key is missing";
+      std::string found = difference_at(own->value(), entry.value(), depth);
+      if (!found.empty()) return found;
+    }
+    return "";
+  }
+  return depth == Depth::structure || got == expected ? "" : "another value";
 }
 
 }  // namespace
 
 std::string difference(const c10::IValue& got, const c10::IValue& expected) {
-  if (got.tagKind() != expected.tagKind())
-    return got.tagKind() + " instead of " + expected.tagKind();
-  if (got.isTensor()) return tensor_difference(got.toTensor(), expected.toTensor());
-  if (got.isTuple())
-    return all_differences(got.toTupleRef().elements(), expected.toTupleRef().elements());
-  if (got.isList()) return all_differences(got.toListRef(), expected.toListRef());
-  if (got.isGenericDict()) {
-    for (const auto& entry : expected.toGenericDict()) {
-      const auto own = got.toGenericDict().find(entry.key());
-      if (own == got.toGenericDict().end()) return "a key is missing";
-      if (std::string found = difference(own->value(), entry.value()); !found.empty()) return found;
-    }
-    return "";
-  }
-  return got == expected ? "" : "another value";
+  return difference_at(got, expected, Depth::elements);
+}
+
+std::string structural_difference(const c10::IValue& got, const c10::IValue& expected) {
+  return difference_at(got, expected, Depth::structure);
 }
 
 }  // namespace torchship

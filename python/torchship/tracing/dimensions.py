@@ -1,5 +1,6 @@
 """Which sizes may vary: declared by the author or found by trying, and always tried."""
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -159,9 +160,15 @@ def _by(keys: Sequence[Key], same: Callable[[Key], Any]) -> list[list[Key]]:
 
 
 def _all_different(groups: Sequence[Sequence[Key]], sizes: Mapping[Key, int]) -> Sizes:
-    """New sizes for all groups at once, no two the same."""
-    start = max(sizes.values())
-    return {key: start + 1 + i for i, group in enumerate(groups) for key in group}
+    """New sizes for all groups at once, no two the same, and none much larger than before: they
+    multiply."""
+    used = set(sizes.values())
+    found: dict[Key, int] = {}
+    for group in groups:
+        size = next(size for size in itertools.count(sizes[group[0]] + 1) if size not in used)
+        used.add(size)
+        found.update(dict.fromkeys(group, size))
+    return found
 
 
 def _stepped(

@@ -257,7 +257,10 @@ ATTENTION_TEST(WhatIsNoNumberGoesThrough) {
       const std::vector<float> hides(static_cast<std::size_t>(columns), -kInfinity);
       attention.mask = hides.data();
       attention.mask_strides[3] = 1;
-      expect("all masked", true, true);
+      expect("all masked", false, false);
+      EXPECT_EQ(result, std::vector<float>(result.size())) << "as scaled_dot_product_attention gives";
+      attention.unseen = NAN;
+      expect("all masked, as softmax gives", true, true);
       attention.mask = nullptr;
       expect("numbers", false, false);
       q[2] = NAN;

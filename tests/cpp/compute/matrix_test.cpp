@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "activated.h"
 #include "compute/isa/entries.h"
 
 namespace torchship::compute {
@@ -24,23 +25,6 @@ std::vector<float> numbers(std::size_t count, unsigned seed) {
   std::vector<float> result(count);
   for (float& number : result) number = uniform(random);
   return result;
-}
-
-double activated(const Epilogue& epilogue, double x) {
-  switch (epilogue.activation) {
-    case Activation::none: return x;
-    case Activation::relu: return x < 0 ? 0 : x;
-    case Activation::gelu: return 0.5 * x * (1 + std::erf(x * std::sqrt(0.5)));
-    case Activation::gelu_tanh:
-      return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
-    case Activation::silu: return x / (1 + std::exp(-x));
-    case Activation::sigmoid: return 1 / (1 + std::exp(-x));
-    case Activation::tanh: return std::tanh(x);
-    case Activation::hardswish: return x * std::fmin(std::fmax(x + 3, 0), 6) / 6;
-    case Activation::hardsigmoid: return std::fmin(std::fmax(x + 3, 0), 6) / 6;
-    case Activation::clamp: return std::fmin(std::fmax(x, epilogue.low), epilogue.high);
-  }
-  return x;
 }
 
 struct Case {
@@ -79,8 +63,8 @@ std::vector<float> check(const Case& of) {
 
   Unpacked unpacked = {of.k, of.n, b.data(), of.n, 1};
   if (of.b_is_transposed) unpacked.k_stride = 1, unpacked.n_stride = of.k;
-  std::vector<float> packed(size(level::packed_matrix_size(of.k, of.n)));
-  level::pack_matrix(unpacked, packed.data());
+  std::vector<float> packed(size(level::packed_matrix_size(of.k, of.n, Format::float32)));
+  level::pack_matrix(unpacked, Format::float32, packed.data());
 
   Product product;
   product.m = of.m, product.k = of.k, product.n = of.n;
@@ -213,8 +197,9 @@ MATRIX_TEST(WhatIsNoNumberGoesThrough) {
     for (auto activation : {Activation::none, Activation::relu, Activation::clamp, Activation::gelu}) {
       const std::vector<float> a = {1, 2, nan, 1, infinity, 0, 1, 1, -infinity, 2, 2, 2};  // Times 0.
       const std::vector<float> b(static_cast<std::size_t>(3 * n), 0);
-      std::vector<float> packed(static_cast<std::size_t>(level::packed_matrix_size(3, n)));
-      level::pack_matrix({3, n, b.data(), n, 1}, packed.data());
+      const std::int64_t size = level::packed_matrix_size(3, n, Format::float32);
+      std::vector<float> packed(static_cast<std::size_t>(size));
+      level::pack_matrix({3, n, b.data(), n, 1}, Format::float32, packed.data());
       std::vector<float> c(static_cast<std::size_t>(4 * n));
       Product product;
       product.m = 4, product.k = 3, product.n = n;

@@ -1,4 +1,4 @@
-// softmax, layer_norm and reduce.
+// softmax, layer_norm, rms_norm and reduce.
 
 #include <gtest/gtest.h>
 
@@ -183,6 +183,49 @@ TEST(LayerNorm, OneColumnAndWhatIsNoNumber) {
   EXPECT_EQ(result[0], 0);
   EXPECT_TRUE(std::isnan(result[1]));
   EXPECT_EQ(result[2], 0);
+}
+
+TEST(RmsNorm, AllSizesAndOptions) {
+  constexpr std::int64_t kRows = 5;
+  for (const std::int64_t columns : {1, 3, 8, 9, 65, 384, 5000}) {
+    Guarded input(kRows * (columns + 2)), residual(kRows * columns), sum(kRows * columns);
+    Guarded weight(columns), result(kRows * columns);
+    input.randomise(1, -1, 3), residual.randomise(2), weight.randomise(3);
+    for (int options = 0; options < 4; ++options) {
+      Normalisation rows = rows_of(kRows, columns, input, result);
+      rows.epsilon = 1e-6;
+      const bool has_weight = (options & 1) != 0, has_residual = (options & 2) != 0;
+      if (has_weight) rows.weight = weight.data();
+      if (has_residual) rows.residual = residual.data(), rows.residual_stride = columns;
+      if (has_residual) rows.sum = sum.data(), rows.sum_stride = columns;
+      for (int threads = 1; threads <= 5; ++threads) {
+        for_each_share(threads, [&](Share share) { level::rms_norm(rows, share); });
+        for (std::int64_t row = 0; row < kRows; ++row) {
+          const auto value = [&](std::int64_t i) -> double {
+            const float from = input[row * (columns + 2) + i];
+            return has_residual ? from + residual[row * columns + i] : from;
+          };
+          double squares = 0;
+          for (std::int64_t i = 0; i < columns; ++i)
+            squares += value(i) * value(i) / static_cast<double>(columns);
+          for (std::int64_t i = 0; i < columns; ++i) {
+            double expected = value(i) / std::sqrt(squares + 1e-6);
+            if (has_weight) expected *= weight[i];
+            ASSERT_TRUE(is_close(result[row * columns + i], expected, 3e-6));
+          }
+        }
+        ASSERT_TRUE(result.is_intact() && sum.is_intact());
+      }
+    }
+  }
+}
+
+TEST(RmsNorm, WhatIsNoNumberStays) {
+  Guarded input(20), result(20);
+  input.randomise(1);
+  input[13] = kNaN;
+  level::rms_norm(rows_of(2, 10, input, result), Share{});
+  for (std::int64_t i = 0; i < 20; ++i) ASSERT_EQ(std::isnan(result[i]), i >= 10);
 }
 
 double reduced(const Reducing& reducing, std::int64_t outer, std::int64_t inner) {

@@ -1,11 +1,13 @@
 // Of one level: compiled with TORCHSHIP_LEVEL, and with the sources of cpp/src/compute/isa of that level.
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -215,7 +217,7 @@ Result computed(const Case& c, const Data& data) {
   layer.result = all.data();
   layer.last_hidden = last_hidden.data();
   layer.last_cell = c.cell == Cell::lstm ? last_cell.data() : nullptr;
-  level::run_recurrent(layer, scratch.data());
+  level::run_recurrent({.layers = &layer}, {}, scratch.data());
   return {all.values(), last_hidden.values(), last_cell.values()};
 }
 
@@ -388,7 +390,7 @@ TEST(Recurrent, StatesInPlace) {
     for (std::int64_t step = 0; step < c.steps; ++step) {  // As a program that streams does.
       layer.input = &data.input[size(step * layer.input_strides[0])];
       layer.result = &all[size(step * layer.result_strides[0])];
-      level::run_recurrent(layer, scratch.data());
+      level::run_recurrent({.layers = &layer}, {}, scratch.data());
     }
     const Result wanted = expected(c, data);
     expect_near(all, wanted.all, "result");
@@ -397,6 +399,169 @@ TEST(Recurrent, StatesInPlace) {
       expect_near(cells, wanted.last_cell, "last cell state");
     }
   }
+}
+
+/// Layers of random weights over one another, in one direction or two.
+class Stacked {
+ public:
+  Stacked(const Case& c, int layers, int directions)
+      : case_(c), layers_(layers), directions_(directions), width_(c.hidden * directions) {
+    for (int place = 0; place < layers * directions; ++place) {
+      Case one = c;
+      one.inputs = place < directions ? c.inputs : width_;
+      data_.emplace_back(one);
+      packed_.push_back(packed(one, data_.back()));
+    }
+  }
+
+  /// All results and last states, of this many threads at once; all layers in one call, or in one each.
+  std::vector<std::vector<float>> run(int threads, bool layer_by_layer = false) {
+    std::vector<std::vector<float>> found;
+    for (int layer = 0; layer < layers_; ++layer) {
+      found.emplace_back(size(case_.steps * case_.batch * width_));
+    }
+    for (int i = 0; i < 2 * layers_ * directions_; ++i) {
+      found.emplace_back(size(case_.batch * case_.hidden));
+    }
+    std::vector<RecurrentLayer> parts;
+    for (int place = 0; place < layers_ * directions_; ++place) {
+      parts.push_back(part(place, found));
+    }
+    const int calls = layer_by_layer ? layers_ : 1;
+    for (int call = 0; call < calls; ++call) {
+      run_team({.layers = parts.data() + call * directions_,
+                .layer_count = layers_ / calls,
+                .directions = directions_},
+               threads);
+    }
+    return found;
+  }
+
+ private:
+  static std::vector<float> packed(const Case& c, const Data& data) {
+    const RecurrentWeights weights{c.cell, c.inputs, c.hidden, data.input_weight.data(),
+                                   data.hidden_weight.data(), data.input_bias.data(),
+                                   data.hidden_bias.data()};
+    std::vector<float> packed(size(level::packed_recurrent_size(weights)));
+    level::pack_recurrent(weights, packed.data());
+    return packed;
+  }
+
+  RecurrentLayer part(int place, std::vector<std::vector<float>>& found) const {
+    const int layer = place / directions_, direction = place % directions_;
+    const Data& data = data_[size(place)];
+    RecurrentLayer made;
+    made.cell = case_.cell;
+    made.steps = case_.steps;
+    made.batch = case_.batch;
+    made.inputs = layer == 0 ? case_.inputs : width_;
+    made.hidden = case_.hidden;
+    made.backward = direction == 1;
+    made.input = layer == 0 ? data_[0].input.data() : found[size(layer - 1)].data();
+    made.input_strides[0] = case_.batch * made.inputs;
+    made.input_strides[1] = made.inputs;
+    made.result = found[size(layer)].data() + direction * case_.hidden;
+    made.result_strides[0] = case_.batch * width_;
+    made.result_strides[1] = width_;
+    if (case_.has_first) {
+      made.first_hidden = data.first_hidden.data();
+      made.first_cell = data.first_cell.data();
+    }
+    made.last_hidden = found[size(layers_ + 2 * place)].data();
+    if (case_.cell == Cell::lstm) {
+      made.last_cell = found[size(layers_ + 2 * place + 1)].data();
+    }
+    made.weight = packed_[size(place)].data();
+    return made;
+  }
+
+  void run_team(RecurrentStack stack, int threads) const {
+    std::vector<RecurrentProgress> progress(kMostRecurrentThreads);
+    stack.progress = progress.data();
+    std::int64_t scratch = 0;
+    for (int place = 0; place < stack.layer_count * directions_; ++place) {
+      scratch = std::max(scratch, level::run_recurrent_scratch(stack.layers[place]));
+    }
+    std::vector<std::thread> team;
+    for (int index = 0; index < threads; ++index) {
+      team.emplace_back([&, index] {
+        Guarded own(scratch);
+        level::run_recurrent(stack, {index, threads}, own.data());
+      });
+    }
+    for (std::thread& thread : team) {
+      thread.join();
+    }
+  }
+
+  Case case_;
+  int layers_, directions_;
+  std::int64_t width_;
+  std::vector<Data> data_;
+  std::vector<std::vector<float>> packed_;
+};
+
+/// The same bits as layer after layer on one thread.
+void check_stack(const Case& c, int layers, int directions, int repetitions = 1) {
+  SCOPED_TRACE(c.text() + ", layers " + std::to_string(layers) + ", directions " +
+               std::to_string(directions));
+  Stacked stacked(c, layers, directions);
+  const auto wanted = stacked.run(1, true);
+  for (int repetition = 0; repetition < repetitions; ++repetition) {
+    for (int threads = 1; threads <= 5; ++threads) {
+      ASSERT_EQ(stacked.run(threads), wanted) << threads << " threads";
+    }
+  }
+}
+
+TEST(RecurrentStack, ThreadsMakeNoDifference) {
+  for (const Cell cell : kCells) {
+    for (const int directions : {1, 2}) {
+      for (const std::int64_t hidden : {5, 64, 101}) {
+        for (const std::int64_t batch : {1, 2, 7}) {
+          for (const int layers : {1, 2, 3, 6}) {
+            check_stack({.cell = cell, .steps = 9, .batch = batch, .inputs = 13, .hidden = hidden},
+                        layers, directions);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(RecurrentStack, FewAndManySteps) {
+  for (const Cell cell : kCells) {
+    for (const bool has_first : {false, true}) {
+      for (const std::int64_t steps : {0, 1, 2, 70}) {
+        check_stack({.cell = cell,
+                     .steps = steps,
+                     .batch = 2,
+                     .inputs = 20,
+                     .hidden = 90,
+                     .has_first = has_first},
+                    2, 2);
+      }
+    }
+  }
+}
+
+TEST(RecurrentStack, ManyTimes) {
+  for (const Cell cell : kCells) {
+    check_stack({.cell = cell, .steps = 20, .batch = 1, .inputs = 8, .hidden = 120}, 3, 1, 20);
+    check_stack({.cell = cell, .steps = 20, .batch = 1, .inputs = 8, .hidden = 120}, 2, 2, 20);
+  }
+}
+
+TEST(RecurrentStack, SmallStepsAreForOneThread) {
+  RecurrentLayer layer;
+  layer.steps = 10;
+  layer.batch = 1;
+  layer.inputs = layer.hidden = 16;
+  EXPECT_EQ(level::run_recurrent_threads({.layers = &layer}, 8), 1);
+  EXPECT_EQ(level::run_recurrent_threads({.layers = &layer, .directions = 2}, 8), 2);
+  layer.hidden = 512;
+  EXPECT_EQ(level::run_recurrent_threads({.layers = &layer}, 8), 8);
+  EXPECT_EQ(level::run_recurrent_threads({.layers = &layer}, 100), kMostRecurrentThreads);
 }
 
 }  // namespace

@@ -101,6 +101,9 @@ struct Softmax {
   float largest = -kInfinity;
   float sum = 0;
 
+  /// What the sums of the whole row are to be multiplied by.
+  float factor(float unseen) const { return sum == 0 ? unseen : 1 / sum; }
+
   /// Makes exponentials of `total` scores, of which the first `count` are seen and the others become 0;
   /// there is room up to a multiple of kLanes. Returns what all that came before is to be multiplied by.
   float take(float* scores, std::int64_t count, std::int64_t total) {
@@ -237,7 +240,7 @@ void attend_rows(const Attention& attention, const Head& head, Range rows, const
   }
   for (std::int64_t i = 0; i < rows.size(); ++i) {
     float* to = head.result + (rows.begin + i) * attention.result_strides[2];
-    scale_row(scratch.results + i * kPanel, kStride, 1 / softmax[i].sum, to, kPanel, width);
+    scale_row(scratch.results + i * kPanel, kStride, softmax[i].factor(attention.unseen), to, kPanel, width);
   }
 }
 
@@ -284,14 +287,15 @@ void attend_row(const Attention& attention, const Head& head, std::int64_t row, 
   }
   Softmax softmax;
   softmax.take(scores, columns, columns);
+  const float factor = softmax.factor(attention.unseen);
   float* result = head.result + row * attention.result_strides[2];
   const std::int64_t stride = attention.v_strides[2], width = attention.value_width;
   std::int64_t i = 0;
   for (; i + kWideVectors * kLanes <= width; i += kWideVectors * kLanes) {
-    combine_rows<kWideVectors>(scores, head.v + i, stride, columns, 1 / softmax.sum, result + i, width - i);
+    combine_rows<kWideVectors>(scores, head.v + i, stride, columns, factor, result + i, width - i);
   }
   for (; i < width; i += kLanes) {
-    combine_rows<1>(scores, head.v + i, stride, columns, 1 / softmax.sum, result + i, width - i);
+    combine_rows<1>(scores, head.v + i, stride, columns, factor, result + i, width - i);
   }
 }
 

@@ -82,4 +82,22 @@ inline float combined_row(const float* values, std::int64_t count, float nothing
       [=](std::int64_t i, std::int64_t few) { return load_few(values + i, few); });
 }
 
+inline float sum_of_row(const float* values, std::int64_t count) {
+  return combined_row(values, count, 0.0f, [](Vec a, Vec b) { return a + b; });
+}
+
+/// The sum of the squares of the differences from the mean.
+inline float squares_around(const float* values, float mean, std::int64_t count) {
+  return sum_of(
+      count,
+      [=](std::int64_t i) {
+        const Vec difference = load(values + i) - mean;
+        return difference * difference;
+      },
+      [=](std::int64_t i, std::int64_t few) {
+        const Vec difference = load_few(values + i, few) - mean;
+        return difference * difference;
+      });
+}
+
 }  // namespace torchship::compute::TORCHSHIP_LEVEL

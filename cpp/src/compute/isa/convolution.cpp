@@ -100,7 +100,9 @@ Algorithm choose_algorithm(const Convolution& convolution, bool exact) {
 }
 
 std::int64_t packed_filters_size(const Convolution& convolution) {
-  if (is_product(convolution)) return packed_matrix_size(convolution.channels, convolution.filters);
+  if (is_product(convolution)) {
+    return packed_matrix_size(convolution.channels, convolution.filters, Format::float32);
+  }
   switch (convolution.algorithm) {
     case Algorithm::direct: return packed_direct_size(convolution);
     case Algorithm::depthwise: return packed_depthwise_size(convolution);
@@ -118,7 +120,7 @@ void pack_filters(const Convolution& convolution, const float* filters, float* p
     matrix.data = filters;
     matrix.k_stride = 1;
     matrix.n_stride = convolution.channels;
-    return pack_matrix(matrix, packed);
+    return pack_matrix(matrix, Format::float32, packed);
   }
   switch (convolution.algorithm) {
     case Algorithm::direct: return pack_direct(convolution, filters, packed);

@@ -1,5 +1,6 @@
 #include <cstdint>
 
+#include "compute/isa/copy_row.h"
 #include "compute/isa/entries.h"
 #include "compute/isa/tiles.h"
 #include "compute/isa/vector.h"
@@ -63,17 +64,6 @@ struct Block {
   std::int64_t rows, columns;
   Layout from_layout, to_layout;
 };
-
-void copy_row(const float* from, float* to, std::int64_t count) {
-  constexpr std::int64_t kLong = 256;
-  if (count >= kLong) {
-    __builtin_memcpy(to, from, static_cast<std::size_t>(count) * sizeof(float));
-    return;
-  }
-  std::int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) store(to + i, load(from + i));
-  for (; i < count; ++i) to[i] = from[i];
-}
 
 void fill_row(float value, float* to, std::int64_t count) {
   std::int64_t i = 0;

@@ -269,16 +269,17 @@ void pack_direct(const Convolution& convolution, const float* filters, float* pa
   const Plan plan(convolution);
   const std::int64_t channels = convolution.channels / convolution.groups;
   const std::int64_t taps = convolution.kernel_height * convolution.kernel_width;
-  __builtin_memset(packed, 0,
-                   static_cast<std::size_t>(packed_direct_size(convolution)) * sizeof(float));
-  for (std::int64_t filter = 0; filter < convolution.filters; ++filter) {
-    const std::int64_t column = filter % plan.group_filters;
-    const std::int64_t panel = filter / plan.group_filters * plan.group_panels + column / kPanel;
-    float* const to = packed + panel * plan.terms * kPanel + column % kPanel;
+  for (std::int64_t panel = 0; panel < plan.panels; ++panel, packed += plan.terms * kPanel) {
+    const std::int64_t column = panel % plan.group_panels * kPanel;
+    const std::int64_t filter = panel / plan.group_panels * plan.group_filters + column;
+    const std::int64_t count = smaller_of(plan.group_filters - column, kPanel);
     for (std::int64_t channel = 0; channel < channels; ++channel) {
       const float* const from = filters + (filter * channels + channel) * taps;
-      for (std::int64_t tap = 0; tap < taps; ++tap)
-        to[(tap * channels + channel) * kPanel] = from[tap];
+      for (std::int64_t tap = 0; tap < taps; ++tap) {
+        float* const to = packed + (tap * channels + channel) * kPanel;
+        for (std::int64_t i = 0; i < count; ++i) to[i] = from[i * channels * taps + tap];
+        for (std::int64_t i = count; i < kPanel; ++i) to[i] = 0;
+      }
     }
   }
 }

@@ -138,6 +138,30 @@ template <int kRows, int kVectors>
   }
 }
 
+/// The same for a result of one column: lane i is the i-th of `count` rows, which begin at `row`.
+inline void finish_column(Vec sums, float scale, const Epilogue& epilogue, std::int64_t row, float* c,
+                          std::int64_t c_stride, std::int64_t count) {
+  Epilogue activation;
+  activation.activation = epilogue.activation;
+  activation.low = epilogue.low;
+  activation.high = epilogue.high;
+  Vec residual{};
+  if (epilogue.residual != nullptr) {
+    for (int r = 0; r < count; ++r) residual[r] = epilogue.residual[(row + r) * epilogue.residual_stride];
+  }
+  Vec result[1] = {sums * scale};
+  if (epilogue.bias != nullptr) result[0] += epilogue.bias[0];
+  if (!epilogue.residual_is_last) result[0] += residual;
+  activate(activation, result);
+  if (epilogue.residual_is_last) result[0] += residual;
+  c += row * c_stride;
+  if (c_stride == 1) {
+    store_first(c, result[0], count);
+  } else {
+    for (int r = 0; r < count; ++r) c[r * c_stride] = result[0][r];
+  }
+}
+
 /// The same for one row of any length whose sums are in memory; c may be sums.
 inline void finish_row(const float* sums, float scale, const Epilogue& epilogue, float* c,
                        std::int64_t columns) {

@@ -8,7 +8,8 @@
 // one row of b. b lies in panels of kPanel columns, each [taps * depth][kPanel], the last one filled up
 // with zeros. A long sum is done in blocks, whose part of a panel stays in the first cache while all
 // rows pass; in between the sums are kept in `partial`. Every sum is added up in the order of k, so it is
-// the same in whatever tile, and of whatever blocks, it is computed.
+// the same in whatever tile, and of whatever blocks, it is computed. b may be kept in bfloat16 (weights.h),
+// which is widened as it is read.
 
 #include <cstdint>
 
@@ -16,19 +17,21 @@
 #include "compute/isa/lanes.h"
 #include "compute/isa/split.h"
 #include "compute/isa/vector.h"
+#include "compute/isa/weights.h"
 #include "compute/matrix.h"
 
 namespace torchship::compute::TORCHSHIP_LEVEL {
 
-/// Columns of a panel of b.
-inline constexpr int kPanel = 2 * kLanes;
 /// Rows of the largest tile that is one panel wide: its sums leave registers for b and the rows.
 inline constexpr int kTileRows = kRegisters == 32 ? 12 : 6;
 /// The same of a tile of half a panel: fewer than 8 sums would wait for one another.
 inline constexpr int kNarrowTileRows = kRegisters == 32 ? 12 : 8;
 inline constexpr int kMostTileRows = kTileRows > kNarrowTileRows ? kTileRows : kNarrowTileRows;
 /// Panels that a tile of this many rows may span, so that few rows have enough sums that do not wait.
-constexpr int tile_panels(std::int64_t rows) { return rows == 1 ? 4 : rows <= 3 ? 2 : 1; }
+template <typename Weights = Float32Weights>
+constexpr int tile_panels(std::int64_t rows) {
+  return rows == 1 ? 4 : rows <= Weights::kMostWideRows ? 2 : 1;
+}
 /// Rows of the largest tile of this many columns, at most kPanel.
 constexpr int tile_rows(std::int64_t columns) { return columns > kLanes ? kTileRows : kNarrowTileRows; }
 
@@ -50,7 +53,7 @@ struct Tile {
   const std::int64_t* offsets = nullptr;  ///< Of each tap, in floats.
   std::int64_t taps = 1;
   std::int64_t depth = 0;
-  const float* b = nullptr;               ///< [taps * depth][kPanel], of a panel or a block of it.
+  const float* b = nullptr;               ///< [taps * depth] rows of a panel or a block of it.
   const float* next = nullptr;            ///< What to prefetch at each k, or null,
   std::int64_t next_step = 0;             ///< and so many floats further at the next one.
   std::int64_t panel_stride = 0;          ///< From one panel to the next, where a tile has several.
@@ -69,7 +72,7 @@ struct Tile {
 };
 
 /// sums += the tile's terms.
-template <int kRows, int kVectors, bool kPrefetches>
+template <typename Weights, int kRows, int kVectors, bool kPrefetches>
 [[gnu::always_inline]] inline void add_terms(const Tile& tile, Vec (&sums)[kRows * kVectors]) {
   const float* b = tile.b;
   const float* next = tile.next;
@@ -78,14 +81,14 @@ template <int kRows, int kVectors, bool kPrefetches>
     const float* row[kRows];
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) row[r] = tile.rows[r] + tile.offsets[tap];
-    for (std::int64_t k = 0; k < depth; ++k, b += kPanel) {
+    for (std::int64_t k = 0; k < depth; ++k, b += Weights::kRowSize) {
       if constexpr (kPrefetches) {
         __builtin_prefetch(next);
         next += next_step;
       }
       Vec weights[kVectors];
 #pragma GCC unroll 16
-      for (int v = 0; v < kVectors; ++v) weights[v] = load(b + v / 2 * tile.panel_stride + v % 2 * kLanes);
+      for (int v = 0; v < kVectors; ++v) weights[v] = Weights::half(b + v / 2 * tile.panel_stride, v % 2);
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
         const Vec number = broadcast(row[r][k]);
@@ -96,7 +99,7 @@ template <int kRows, int kVectors, bool kPrefetches>
   }
 }
 
-template <int kRows, int kVectors>
+template <typename Weights, int kRows, int kVectors>
 [[gnu::noinline]] void compute_tile_of(const Tile& tile) {
   Vec sums[kRows * kVectors];
   constexpr int kStride = (kVectors + 1) / 2 * kPanel;
@@ -111,9 +114,9 @@ template <int kRows, int kVectors>
   }
   // Few rows read from several panels at once, which no prefetch hastens.
   if (kRows > 3 && kVectors == 2 && tile.next != nullptr) {
-    add_terms<kRows, kVectors, true>(tile, sums);
+    add_terms<Weights, kRows, kVectors, true>(tile, sums);
   } else {
-    add_terms<kRows, kVectors, false>(tile, sums);
+    add_terms<Weights, kRows, kVectors, false>(tile, sums);
   }
   if (tile.is_last) {
     finish<kRows, kVectors>(sums, tile.scale, tile.epilogue, tile.c, tile.c_stride, tile.columns);
@@ -123,22 +126,24 @@ template <int kRows, int kVectors>
   }
 }
 
-/// compute_tile_of<rows, kVectors>, rows from 1 to kMost.
-template <int kMost, int kVectors>
+/// compute_tile_of<Weights, rows, kVectors>, rows from 1 to kMost.
+template <typename Weights, int kMost, int kVectors>
 inline void compute_tile_of_rows(int rows, const Tile& tile) {
   if constexpr (kMost > 1) {
-    if (rows < kMost) return compute_tile_of_rows<kMost - 1, kVectors>(rows, tile);
+    if (rows < kMost) return compute_tile_of_rows<Weights, kMost - 1, kVectors>(rows, tile);
   }
-  compute_tile_of<kMost, kVectors>(tile);
+  compute_tile_of<Weights, kMost, kVectors>(tile);
 }
 
 /// Computes a tile of `rows` rows, at most tile_rows(tile.columns), and at most tile_panels(rows) panels.
+template <typename Weights = Float32Weights>
 inline void compute_tile(int rows, const Tile& tile) {
-  if (tile.columns <= kLanes) return compute_tile_of_rows<kNarrowTileRows, 1>(rows, tile);
-  if (tile.columns <= kPanel) return compute_tile_of_rows<kTileRows, 2>(rows, tile);
-  if (tile.columns <= 2 * kPanel) return compute_tile_of_rows<3, 4>(rows, tile);
-  if (tile.columns <= 3 * kPanel) return compute_tile_of<1, 6>(tile);
-  compute_tile_of<1, 8>(tile);
+  if (tile.columns <= kLanes) return compute_tile_of_rows<Weights, kNarrowTileRows, 1>(rows, tile);
+  if (tile.columns <= kPanel) return compute_tile_of_rows<Weights, kTileRows, 2>(rows, tile);
+  constexpr int kWideRows = Weights::kMostWideRows;
+  if (tile.columns <= 2 * kPanel) return compute_tile_of_rows<Weights, kWideRows, 4>(rows, tile);
+  if (tile.columns <= 3 * kPanel) return compute_tile_of<Weights, 1, 6>(tile);
+  compute_tile_of<Weights, 1, 8>(tile);
 }
 
 /// Lane i: the product of rows[i] and the vector, both contiguous: for a b of one column.

@@ -35,11 +35,7 @@ void scale(float* values, float factor, std::int64_t count) {
   if (i < count) store_few(values + i, load_few(values + i, count - i) * factor, count - i);
 }
 
-float sum_of_row(const float* values, std::int64_t count) {
-  return combined_row(values, count, 0.0f, [](Vec a, Vec b) { return a + b; });
-}
-
-/// The same of `values` and `added`, which is written to `sum`.
+/// The sum of `values` and `added`, which are added into `sum`.
 float sum_of_rows(const float* values, const float* added, float* sum, std::int64_t count) {
   return sum_of(
       count,
@@ -52,19 +48,6 @@ float sum_of_rows(const float* values, const float* added, float* sum, std::int6
         const Vec both = load_few(values + i, few) + load_few(added + i, few);
         store_few(sum + i, both, few);
         return both;
-      });
-}
-
-float squares_around(const float* values, float mean, std::int64_t count) {
-  return sum_of(
-      count,
-      [=](std::int64_t i) {
-        const Vec difference = load(values + i) - mean;
-        return difference * difference;
-      },
-      [=](std::int64_t i, std::int64_t few) {
-        const Vec difference = load_few(values + i, few) - mean;
-        return difference * difference;
       });
 }
 
@@ -119,23 +102,8 @@ void write_normal(const float* values, float mean, float factor, const float* we
             few);
 }
 
-}  // namespace
-
-void softmax(const Normalisation& rows, Share share) {
-  const std::int64_t end = rows.rows * (share.index + 1) / share.count;
-  for (std::int64_t row = rows.rows * share.index / share.count; row < end; ++row) {
-    const float* const input = rows.input + row * rows.input_stride;
-    float* const result = rows.result + row * rows.result_stride;
-    if (rows.columns <= kShort) {
-      softmax_short(input, result, rows.columns);
-      continue;
-    }
-    const float sum = exponentials(input, largest(input, rows.columns), result, rows.columns);
-    scale(result, 1 / sum, rows.columns);
-  }
-}
-
-void layer_norm(const Normalisation& rows, Share share) {
+template <bool kHasMean>
+void normalise(const Normalisation& rows, Share share) {
   const std::int64_t columns = rows.columns;
   const auto with_weight =
       rows.bias != nullptr ? write_normal<true, true> : write_normal<true, false>;
@@ -153,14 +121,34 @@ void layer_norm(const Normalisation& rows, Share share) {
       float* const both = rows.sum != nullptr ? rows.sum + row * rows.sum_stride : result;
       sum = sum_of_rows(values, rows.residual + row * rows.residual_stride, both, columns);
       values = both;
-    } else {
+    } else if (kHasMean) {
       sum = sum_of_row(values, columns);
     }
-    const float mean = sum / count;
+    const float mean = kHasMean ? sum / count : 0;
     const float variance = squares_around(values, mean, columns) / count;
     const float factor = 1 / __builtin_sqrtf(variance + static_cast<float>(rows.epsilon));
     write(values, mean, factor, rows.weight, rows.bias, result, columns);
   }
 }
+
+}  // namespace
+
+void softmax(const Normalisation& rows, Share share) {
+  const std::int64_t end = rows.rows * (share.index + 1) / share.count;
+  for (std::int64_t row = rows.rows * share.index / share.count; row < end; ++row) {
+    const float* const input = rows.input + row * rows.input_stride;
+    float* const result = rows.result + row * rows.result_stride;
+    if (rows.columns <= kShort) {
+      softmax_short(input, result, rows.columns);
+      continue;
+    }
+    const float sum = exponentials(input, largest(input, rows.columns), result, rows.columns);
+    scale(result, 1 / sum, rows.columns);
+  }
+}
+
+void layer_norm(const Normalisation& rows, Share share) { normalise<true>(rows, share); }
+
+void rms_norm(const Normalisation& rows, Share share) { normalise<false>(rows, share); }
 
 }  // namespace torchship::compute::TORCHSHIP_LEVEL

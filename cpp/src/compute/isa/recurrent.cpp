@@ -5,16 +5,17 @@
 
 #include "compute/isa/entries.h"
 #include "compute/isa/math.h"
+#include "compute/isa/meeting.h"
 #include "compute/isa/recurrent_weights.h"
+#include "compute/isa/split.h"
 #include "compute/isa/vector.h"
 
 namespace torchship::compute::TORCHSHIP_LEVEL {
 namespace {
 
 constexpr std::int64_t kRowsAtOnce = 64;  // Of the input product; one step's at least.
-
-inline std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-inline std::int64_t lesser(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+// Of a thread in a step, in products: more than a meeting takes where cores are far from each other.
+constexpr std::int64_t kLeastWork = 8192;
 
 inline void copy_floats(const float* from, std::int64_t count, float* to) {
   __builtin_memcpy(to, from, static_cast<std::size_t>(count) * sizeof(float));
@@ -54,7 +55,7 @@ struct Layout {
         row_gates(blocks * gates_of(layer.cell) * kLanes),
         input_matrix(blocks * kBiases * kLanes),
         hidden_matrix(input_matrix + layer.inputs * row_gates),
-        steps_at_once(lesser(layer.steps, divide_up(kRowsAtOnce, layer.batch > 0 ? layer.batch : 1))),
+        steps_at_once(smaller_of(layer.steps, divide_up(kRowsAtOnce, layer.batch > 0 ? layer.batch : 1))),
         cells(blocks * kLanes),
         gates(cells + layer.batch * blocks * kLanes),
         scratch(gates + steps_at_once * layer.batch * row_gates) {}
@@ -147,13 +148,13 @@ template <int kRows, typename Function>
 /// weights stay in the first cache for all its rows. Rows are dealt out evenly, and a single row
 /// takes two blocks, as a few sums alone would wait for each other's additions.
 template <int kGates, typename Function>
-void for_each_tile(std::int64_t rows, std::int64_t blocks, bool downwards, const Function& tile) {
+void for_each_tile(std::int64_t rows, Range blocks, bool downwards, const Function& tile) {
   constexpr int kMostRows = kRegisters * 3 / 4 / kGates;  // Three quarters of the registers are sums.
   const std::int64_t blocks_each = rows == 1 ? 2 : 1;
-  const std::int64_t turns = divide_up(blocks, blocks_each);
+  const std::int64_t turns = divide_up(blocks.size(), blocks_each);
   for (std::int64_t turn = 0; turn < turns; ++turn) {
-    const std::int64_t block = (downwards ? turns - 1 - turn : turn) * blocks_each;
-    if (rows == 1 && block + 1 < blocks) {
+    const std::int64_t block = blocks.begin + (downwards ? turns - 1 - turn : turn) * blocks_each;
+    if (rows == 1 && block + 1 < blocks.end) {
       tile.template operator()<1, 2>(0, block);
       continue;
     }
@@ -166,10 +167,10 @@ void for_each_tile(std::int64_t rows, std::int64_t blocks, bool downwards, const
   }
 }
 
-/// The input's part of all gates, and the biases that can be added with it.
+/// The input's part of the blocks' gates, and the biases that can be added with it.
 template <int kGates>
-void multiply_inputs(const RecurrentLayer& layer, const Layout& layout, Rows<const float> inputs,
-                     std::int64_t rows, float* gates) {
+void multiply_inputs(const RecurrentLayer& layer, const Layout& layout, Range blocks,
+                     Rows<const float> inputs, std::int64_t rows, float* gates) {
   const std::int64_t block_size = layer.inputs * kGates * kLanes;
   const auto multiply_tile = [&]<int kRows, int kBlocks>(std::int64_t row, std::int64_t block) {
     Tile<kGates, kRows, kBlocks> tile;
@@ -192,7 +193,7 @@ void multiply_inputs(const RecurrentLayer& layer, const Layout& layout, Rows<con
       }
     }
   };
-  for_each_tile<kGates>(rows, layout.blocks, false, multiply_tile);
+  for_each_tile<kGates>(rows, blocks, false, multiply_tile);
 }
 
 /// What one step reads and writes.
@@ -212,8 +213,20 @@ struct Step {
   count < kLanes ? store_few(to, value, count) : store(to, value);
 }
 
+/// The value itself, which no sum is fused with: of two products the compiler would fuse either, and bits
+/// would change with the code around them.
+inline Vec rounded(Vec value) {
+#if defined(__SSE2__)
+  __asm__("" : "+v"(value));
+#elif defined(__aarch64__)
+  __asm__("" : "+w"(value));
+#endif
+  return value;
+}
+
 inline Vec next_lstm(const Vec (&gates)[4], float* cells) {
-  const Vec cell = sigmoid(gates[1]) * load(cells) + sigmoid(gates[0]) * hyperbolic_tangent(gates[2]);
+  const Vec fresh = rounded(sigmoid(gates[0]) * hyperbolic_tangent(gates[2]));
+  const Vec cell = sigmoid(gates[1]) * load(cells) + fresh;
   store(cells, cell);
   return sigmoid(gates[3]) * hyperbolic_tangent(cell);
 }
@@ -225,7 +238,7 @@ inline Vec next_gru(const Vec (&gates)[3], Vec input_gate, Vec before) {
 }
 
 template <int kGates>
-void take_step(const RecurrentLayer& layer, const Layout& layout, const Step& step) {
+void take_step(const RecurrentLayer& layer, const Layout& layout, Range blocks, const Step& step) {
   constexpr bool kGru = kGates == 3;
   const std::int64_t block_size = layer.hidden * kGates * kLanes;
   const auto step_tile = [&]<int kRows, int kBlocks>(std::int64_t row, std::int64_t block) {
@@ -259,11 +272,32 @@ void take_step(const RecurrentLayer& layer, const Layout& layout, const Step& st
       }
     }
   };
-  for_each_tile<kGates>(layer.batch, layout.blocks, step.downwards, step_tile);
+  for_each_tile<kGates>(layer.batch, blocks, step.downwards, step_tile);
 }
 
+/// Asks for these units of a state that another thread has in its cache, as one wait instead of one for
+/// each line.
+template <bool kToWrite, typename Float>
+void prefetch_state(const Rows<Float>& state, Range units) {
+  constexpr std::int64_t kLine = 64 / sizeof(float);
+  for (std::int64_t row = 0; row < state.batch; ++row) {
+    const Float* const numbers = state.at(row);
+    for (std::int64_t unit = units.begin; unit < units.end; unit += kLine) {
+      __builtin_prefetch(numbers + unit, kToWrite ? 1 : 0);
+    }
+  }
+}
+
+/// The hidden units of a thread's blocks.
+Range units_of(const RecurrentLayer& layer, Range blocks) {
+  return {smaller_of(blocks.begin * kLanes, layer.hidden),
+          smaller_of(blocks.end * kLanes, layer.hidden)};
+}
+
+/// The layer's units in `blocks`; the group has the others, and meets after each step.
 template <int kGates>
-void run_layer(const RecurrentLayer& layer, const Layout& layout, float* scratch) {
+void run_blocks(const RecurrentLayer& layer, const Layout& layout, Range blocks, Member& member,
+                float* scratch) {
   const Rows<const float> inputs = in_order(layer, layer.input, layer.input_strides);
   const Rows<float> results = in_order(layer, layer.result, layer.result_strides);
   float* const gates = scratch + layout.gates;
@@ -271,54 +305,97 @@ void run_layer(const RecurrentLayer& layer, const Layout& layout, float* scratch
   if (layer.first_hidden) {
     before = {layer.first_hidden, 0, layer.hidden, layer.batch};
   }
+  const Range units = units_of(layer, blocks);
   for (std::int64_t first = 0; first < layer.steps; first += layout.steps_at_once) {
-    const std::int64_t steps = lesser(layout.steps_at_once, layer.steps - first);
-    multiply_inputs<kGates>(layer, layout, inputs.from_step(first), steps * layer.batch, gates);
+    const std::int64_t steps = smaller_of(layout.steps_at_once, layer.steps - first);
+    multiply_inputs<kGates>(layer, layout, blocks, inputs.from_step(first), steps * layer.batch, gates);
     for (std::int64_t step = 0; step < steps; ++step) {
       const Rows<float> after = results.from_step(first + step);
+      if (!member.is_alone()) {
+        prefetch_state<true>(after, units);
+      }
       // Every second step goes downwards: what the step before read last is in the first cache still.
-      take_step<kGates>(layer, layout,
+      take_step<kGates>(layer, layout, blocks,
                         {before, after, gates + step * layer.batch * layout.row_gates,
                          scratch + layout.cells, step % 2 == 1});
       before = {after.first, 0, after.batch_stride, after.batch};
+      if (!member.is_alone()) {
+        member.meet_group();
+        prefetch_state<false>(before, {0, layer.hidden});
+      }
     }
   }
   if (layer.last_hidden) {
     for (std::int64_t row = 0; row < layer.batch; ++row) {
-      copy_floats(before.at(row), layer.hidden, layer.last_hidden + row * layer.hidden);
+      copy_floats(before.at(row) + units.begin, units.size(),
+                  layer.last_hidden + row * layer.hidden + units.begin);
     }
   }
 }
 
 /// Cells between the caller's dense rows and the scratch's padded ones.
-void load_cells(const RecurrentLayer& layer, const Layout& layout, float* cells) {
+void load_cells(const RecurrentLayer& layer, const Layout& layout, Range units, float* cells) {
   fill_zeros(cells, layer.batch * layout.blocks * kLanes);
   for (std::int64_t row = 0; layer.first_cell && row < layer.batch; ++row) {
-    copy_floats(layer.first_cell + row * layer.hidden, layer.hidden,
-                cells + row * layout.blocks * kLanes);
+    copy_floats(layer.first_cell + row * layer.hidden + units.begin, units.size(),
+                cells + row * layout.blocks * kLanes + units.begin);
   }
 }
-void store_cells(const RecurrentLayer& layer, const Layout& layout, const float* cells) {
+void store_cells(const RecurrentLayer& layer, const Layout& layout, Range units, const float* cells) {
   for (std::int64_t row = 0; layer.last_cell && row < layer.batch; ++row) {
-    copy_floats(cells + row * layout.blocks * kLanes, layer.hidden,
-                layer.last_cell + row * layer.hidden);
+    copy_floats(cells + row * layout.blocks * kLanes + units.begin, units.size(),
+                layer.last_cell + row * layer.hidden + units.begin);
   }
+}
+
+/// One direction of a layer, of which the thread does its part.
+void run_layer(const RecurrentLayer& layer, Member& member, float* scratch) {
+  const Layout layout(layer);
+  const Share part = member.part();
+  const Range blocks = part_of(layout.blocks, part.index, part.count);
+  fill_zeros(scratch, layout.cells);
+  if (layer.cell == Cell::gru) {
+    run_blocks<gates_of(Cell::gru)>(layer, layout, blocks, member, scratch);
+    return;
+  }
+  const Range units = units_of(layer, blocks);
+  load_cells(layer, layout, units, scratch + layout.cells);
+  run_blocks<gates_of(Cell::lstm)>(layer, layout, blocks, member, scratch);
+  store_cells(layer, layout, units, scratch + layout.cells);
+}
+
+/// How many threads one direction of a layer is worth.
+std::int64_t most_threads(const RecurrentLayer& layer) {
+  const std::int64_t step = layer.batch * gates_of(layer.cell) * layer.hidden * layer.hidden;
+  const std::int64_t threads = smaller_of(step / kLeastWork, blocks_of(layer.hidden));
+  return threads < 1 ? 1 : threads;
 }
 
 }  // namespace
 
 std::int64_t run_recurrent_scratch(const RecurrentLayer& layer) { return Layout(layer).scratch; }
 
-void run_recurrent(const RecurrentLayer& layer, float* scratch) {
-  const Layout layout(layer);
-  fill_zeros(scratch, layout.cells);
-  if (layer.cell == Cell::gru) {
-    run_layer<gates_of(Cell::gru)>(layer, layout, scratch);
+int run_recurrent_threads(const RecurrentStack& stack, int threads) {
+  const std::int64_t most = smaller_of(threads, kMostRecurrentThreads);
+  return static_cast<int>(smaller_of(most, stack.directions * most_threads(stack.layers[0])));
+}
+
+void run_recurrent(const RecurrentStack& stack, Share share, float* scratch) {
+  const int count = run_recurrent_threads(stack, share.count);
+  if (share.index >= count) {
     return;
   }
-  load_cells(layer, layout, scratch + layout.cells);
-  run_layer<gates_of(Cell::lstm)>(layer, layout, scratch);
-  store_cells(layer, layout, scratch + layout.cells);
+  // With threads enough, each direction has a group of its own.
+  const int groups = count < stack.directions ? count : stack.directions;
+  Member member(stack.progress, {share.index, count}, groups);
+  for (int layer = 0; layer < stack.layer_count; ++layer) {
+    if (layer > 0) {
+      member.meet_team();
+    }
+    for (int direction = member.group(); direction < stack.directions; direction += groups) {
+      run_layer(stack.layers[layer * stack.directions + direction], member, scratch);
+    }
+  }
 }
 
 }  // namespace torchship::compute::TORCHSHIP_LEVEL

@@ -1,6 +1,7 @@
 #pragma once
 
-// How threads divide a convolution between them: pixels (or tiles of them) times panels of filters.
+// How threads divide work between them: even parts of a range, and, for convolutions, of a grid: pixels
+// (or tiles of them) times panels of filters.
 
 #include <cstdint>
 

@@ -239,32 +239,38 @@ struct Winograd {
     return divide_up(convolution.filters, kPanel) * kProducts * convolution.channels * kPanel;
   }
 
-  /// G g Gᵀ.
-  static void transform_filter(const float* g, double (&u)[kIn][kIn]) {
+  /// G g Gᵀ of the filters of one panel and channel; `stride` floats lie between results.
+  static void transform_filters(const float (&g)[9][kPanel], float* u, std::int64_t stride) {
     const auto& matrix = Transform<kOut>::kFilter;
     for (int row = 0; row < kIn; ++row) {
-      double half[3] = {};
+      double half[3][kPanel] = {};
       for (int x = 0; x < 3; ++x)
-        for (int y = 0; y < 3; ++y) half[x] += matrix[row][y] * static_cast<double>(g[y * 3 + x]);
-      for (int column = 0; column < kIn; ++column) {
-        u[row][column] = 0;
-        for (int x = 0; x < 3; ++x) u[row][column] += half[x] * matrix[column][x];
+        for (int y = 0; y < 3; ++y)
+          for (int i = 0; i < kPanel; ++i)
+            half[x][i] += matrix[row][y] * static_cast<double>(g[y * 3 + x][i]);
+      for (int column = 0; column < kIn; ++column, u += stride) {
+        for (int i = 0; i < kPanel; ++i) {
+          double sum = 0;
+          for (int x = 0; x < 3; ++x) sum += half[x][i] * matrix[column][x];
+          u[i] = static_cast<float>(sum);
+        }
       }
     }
   }
 
   static void pack(const Convolution& convolution, const float* filters, float* packed) {
     const std::int64_t channels = convolution.channels;
-    __builtin_memset(packed, 0, static_cast<std::size_t>(packed_size(convolution)) * sizeof(float));
-    for (std::int64_t filter = 0; filter < convolution.filters; ++filter) {
-      float* const panel =
-          packed + filter / kPanel * kProducts * channels * kPanel + filter % kPanel;
+    for (std::int64_t first = 0; first < convolution.filters; first += kPanel) {
+      const std::int64_t count = smaller_of(convolution.filters - first, kPanel);
       for (std::int64_t channel = 0; channel < channels; ++channel) {
-        double u[kIn][kIn];
-        transform_filter(filters + (filter * channels + channel) * 9, u);
-        for (int i = 0; i < kProducts; ++i)
-          panel[(i * channels + channel) * kPanel] = static_cast<float>(u[i / kIn][i % kIn]);
+        float g[9][kPanel] = {};
+        for (std::int64_t i = 0; i < count; ++i) {
+          const float* const filter = filters + ((first + i) * channels + channel) * 9;
+          for (int tap = 0; tap < 9; ++tap) g[tap][i] = filter[tap];
+        }
+        transform_filters(g, packed + channel * kPanel, channels * kPanel);
       }
+      packed += kProducts * channels * kPanel;
     }
   }
 

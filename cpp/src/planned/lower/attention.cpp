@@ -1,3 +1,5 @@
+#include "planned/lower/attention.h"
+
 #include <ATen/ops/full.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
@@ -12,21 +14,16 @@
 namespace torchship {
 namespace {
 
-/// [.., heads, rows, width] as four dimensions; nothing for other numbers of them.
-std::optional<Array> in_four(Array array) {
+/// [.., heads, rows, width] as four dimensions, the last one side by side; nothing for other
+/// numbers of them.
+std::optional<Array> in_four(Planner& planner, Array array) {
+  if (array.sizes.size() < 3 || array.sizes.size() > 4) return std::nullopt;
+  if (array.sizes.back() != 1 && array.strides.back() != 1) array = planner.contiguous(array);
   if (array.sizes.size() == 3) {
     array.sizes.insert(array.sizes.begin(), 1);
     array.strides.insert(array.strides.begin(), 0);
   }
-  return array.sizes.size() == 4 ? std::optional(array) : std::nullopt;
-}
-
-std::optional<Array> operand(Planner& planner, ValueId id) {
-  if (!planner.is_array(id)) return std::nullopt;
-  Array array = planner.array(id);
-  if (array.sizes.empty()) return std::nullopt;
-  if (array.sizes.back() != 1 && array.strides.back() != 1) array = planner.contiguous(array);
-  return in_four(array);
+  return array;
 }
 
 void take_strides(const Array& array, std::int64_t (&strides)[3]) {
@@ -67,23 +64,13 @@ bool spread(const Array& mask, const std::int64_t (&sizes)[4], std::int64_t (&st
 
 }  // namespace
 
-bool lower_attention(Planner& planner, std::size_t index) {
-  const ObservedOperation& operation = planner.operation(index);
-  const auto& inputs = operation.inputs;
-  if (inputs.size() != 8 || !planner.is_array(operation.outputs[0])) return false;
-  const auto is_causal = planner.boolean(inputs[5]);
-  if (planner.number(inputs[4]) != 0.0 || !is_causal) return false;
-  if (!planner.is_none(inputs[6]) && !planner.number(inputs[6])) return false;
-  const auto q = operand(planner, inputs[0]);
-  const auto k = operand(planner, inputs[1]);
-  const auto v = operand(planner, inputs[2]);
+bool emit_attention(Planner& planner, const AttentionOperands& operands, ValueId output,
+                    const std::vector<std::size_t>& operations) {
+  const auto q = in_four(planner, operands.q), k = in_four(planner, operands.k),
+             v = in_four(planner, operands.v);
   if (!q || !k || !v || k->sizes[1] == 0 || q->sizes[1] % k->sizes[1] != 0) return false;
   if (k->sizes[0] != q->sizes[0] || v->sizes[0] != q->sizes[0] || v->sizes[1] != k->sizes[1])
     return false;
-  bool is_known = false;
-  const auto mask = mask_of(planner, inputs[3], is_known);
-  if (!is_known) return false;
-
   compute::Attention attention{.batch = q->sizes[0],
                                .heads = q->sizes[1],
                                .rows = q->sizes[2],
@@ -91,9 +78,10 @@ bool lower_attention(Planner& planner, std::size_t index) {
                                .width = q->sizes[3],
                                .value_width = v->sizes[3]};
   attention.key_heads = k->sizes[1];
-  attention.is_causal = *is_causal;
-  attention.scale = static_cast<float>(
-      planner.number(inputs[6]).value_or(1.0 / std::sqrt(static_cast<double>(attention.width))));
+  attention.is_causal = operands.is_causal;
+  attention.scale = operands.scale;
+  attention.unseen = operands.unseen;
+  const std::optional<Array>& mask = operands.mask;
   const std::int64_t scores[4] = {attention.batch, attention.heads, attention.rows,
                                   attention.columns};
   if (mask && !spread(*mask, scores, attention.mask_strides)) return false;
@@ -109,13 +97,13 @@ bool lower_attention(Planner& planner, std::size_t index) {
       planner.make_array({attention.batch, attention.heads, attention.rows, width}, strides);
   for (std::size_t i = 0; i < 3; ++i) attention.result_strides[i] = strides[i];
   planner.need_scratch(planner.kernels().attend_scratch(attention));
-  planner.absorb(index);
+  for (const std::size_t operation : operations) planner.absorb(operation);
   Array bound = result;
-  if (planner.tensor(operation.outputs[0])->sizes.size() == 3) {
+  if (planner.tensor(output)->sizes.size() == 3) {
     bound.sizes.erase(bound.sizes.begin());
     bound.strides.erase(bound.strides.begin());
   }
-  planner.bind(operation.outputs[0], bound);
+  planner.bind(output, bound);
 
   Step step{.kernel = "attend",
             .operators = {},
@@ -139,6 +127,28 @@ bool lower_attention(Planner& planner, std::size_t index) {
   };
   planner.emit(std::move(step));
   return true;
+}
+
+bool lower_attention(Planner& planner, std::size_t index) {
+  const ObservedOperation& operation = planner.operation(index);
+  const auto& inputs = operation.inputs;
+  if (inputs.size() != 8 || !planner.is_array(operation.outputs[0])) return false;
+  const auto is_causal = planner.boolean(inputs[5]);
+  if (planner.number(inputs[4]) != 0.0 || !is_causal) return false;
+  if (!planner.is_none(inputs[6]) && !planner.number(inputs[6])) return false;
+  for (const std::size_t i : {0, 1, 2}) {
+    if (!planner.is_array(inputs[i])) return false;
+  }
+  bool is_known = false;
+  AttentionOperands operands{.q = planner.array(inputs[0]),
+                             .k = planner.array(inputs[1]),
+                             .v = planner.array(inputs[2]),
+                             .mask = mask_of(planner, inputs[3], is_known),
+                             .is_causal = *is_causal};
+  if (!is_known || operands.q.sizes.empty()) return false;
+  operands.scale = static_cast<float>(planner.number(inputs[6]).value_or(
+      1.0 / std::sqrt(static_cast<double>(operands.q.sizes.back()))));
+  return emit_attention(planner, operands, operation.outputs[0], {index});
 }
 
 }  // namespace torchship

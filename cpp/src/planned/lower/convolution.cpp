@@ -1,3 +1,5 @@
+#include "planned/lower/convolution.h"
+
 #include <optional>
 #include <string>
 
@@ -15,6 +17,15 @@ struct Options {
   Sizes stride, padding, dilation;
   std::int64_t groups = 1;
 };
+
+bool is_general(const ObservedOperation& operation) {
+  return operation.node->kind() == c10::aten::_convolution ||
+         operation.node->kind() == c10::aten::convolution;
+}
+
+bool is_transposed(const Planner& planner, const ObservedOperation& operation) {
+  return is_general(operation) && planner.boolean(operation.inputs[6]).value_or(true);
+}
 
 /// "same" and "valid", and numbers; nothing for "same" with another padding at either end.
 std::optional<Sizes> padding_of(const Planner& planner, ValueId id, const at::Tensor& weight,
@@ -34,12 +45,9 @@ std::optional<Sizes> padding_of(const Planner& planner, ValueId id, const at::Te
 std::optional<Options> options_of(const Planner& planner, const ObservedOperation& operation,
                                   const at::Tensor& weight) {
   const auto& inputs = operation.inputs;
-  const bool is_general = operation.node->kind() == c10::aten::_convolution ||
-                          operation.node->kind() == c10::aten::convolution;
   const auto stride = planner.integers(inputs[3]), dilation = planner.integers(inputs[5]);
-  const auto groups = planner.integer(inputs[is_general ? 8 : 6]);
+  const auto groups = planner.integer(inputs[is_general(operation) ? 8 : 6]);
   if (!stride || !dilation || !groups) return std::nullopt;
-  if (is_general && planner.boolean(inputs[6]).value_or(true)) return std::nullopt;  // Transposed.
   const auto count = static_cast<std::size_t>(weight.dim()) - 2;
   const auto spread = [&](Sizes sizes) {
     return sizes.size() == count ? sizes : Sizes(count, sizes.at(0));
@@ -47,12 +55,6 @@ std::optional<Options> options_of(const Planner& planner, const ObservedOperatio
   const auto padding = padding_of(planner, inputs[4], weight, spread(*dilation));
   if (!padding) return std::nullopt;
   return Options{spread(*stride), spread(*padding), spread(*dilation), *groups};
-}
-
-/// Images of three dimensions have lines one pixel high.
-Sizes with_height(Sizes sizes, std::int64_t height) {
-  if (sizes.size() == 1) sizes.insert(sizes.begin(), height);
-  return sizes;
 }
 
 compute::Convolution describe(const Sizes& input, const Sizes& result, const at::Tensor& weight,
@@ -91,8 +93,45 @@ const char* name_of(compute::Algorithm algorithm) {
 
 }  // namespace
 
+Sizes with_height(Sizes sizes, std::int64_t height) {
+  if (sizes.size() == 1) sizes.insert(sizes.begin(), height);
+  return sizes;
+}
+
+void emit_convolution(Planner& planner, compute::Convolution convolution, const Filters& filters,
+                      const Array& input, const Array& result, const Following& following) {
+  const auto& kernels = planner.kernels();
+  convolution.algorithm = kernels.choose_algorithm(convolution, planner.options().exact);
+  convolution.epilogue = following.epilogue();
+  convolution.epilogue.residual_stride = convolution.filters;
+  convolution.epilogue.bias = planner.elements(filters.bias);
+  const std::int64_t channels = convolution.channels / convolution.groups;
+  std::string use = "filters " + filters.use + ' ' + name_of(convolution.algorithm);
+  for (const std::int64_t size : {convolution.filters, channels, convolution.kernel_height,
+                                  convolution.kernel_width, convolution.groups}) {
+    use += ' ' + std::to_string(size);
+  }
+  convolution.weight = planner.pack(
+      {filters.weight}, use, kernels.packed_filters_size(convolution),
+      [convolution, make = filters.filters, pack = kernels.pack_filters](float* packed) {
+        const at::Tensor dense = make();
+        pack(convolution, dense.const_data_ptr<float>(), packed);
+      });
+  planner.need_scratch(kernels.convolve_scratch(convolution));
+  const double work =
+      2.0 * static_cast<double>(result.numel()) *
+      static_cast<double>(channels * convolution.kernel_height * convolution.kernel_width);
+  emit_with_epilogue(planner, {"convolve", name_of(convolution.algorithm), work}, kernels.convolve,
+                     convolution, input, result, following, kFew,
+                     [](compute::Convolution& bound, const float* from, float* to) {
+                       bound.input = from;
+                       bound.result = to;
+                     });
+}
+
 bool lower_convolution(Planner& planner, std::size_t index) {
   const ObservedOperation& operation = planner.operation(index);
+  if (is_transposed(planner, operation)) return lower_transposed_convolution(planner, index);
   const auto& inputs = operation.inputs;
   const auto weight = planner.weight(inputs[1]);
   const auto bias = planner.weight(inputs[2]);
@@ -106,42 +145,17 @@ bool lower_convolution(Planner& planner, std::size_t index) {
   const auto options = options_of(planner, operation, *weight);
   if (!options || planner.tensor(operation.outputs[0])->numel() == 0) return false;
 
-  compute::Convolution convolution =
+  const compute::Convolution convolution =
       describe(sizes, planner.tensor(operation.outputs[0])->sizes, *weight, *options);
-  const auto& kernels = planner.kernels();
-  convolution.algorithm = kernels.choose_algorithm(convolution, planner.is_exact());
   const Array input = planner.channels_last(planner.array(inputs[0]));
   planner.absorb(index);
   const Following following = follow(planner, operation.outputs[0], [&](const Array& residual) {
     return planner.channels_last(residual);
   });
-  convolution.epilogue = following.epilogue();
-  convolution.epilogue.residual_stride = convolution.filters;
-  const at::Tensor filters = weight->contiguous();
-  std::string use = std::string("filters ") + name_of(convolution.algorithm);
-  for (const std::int64_t size : filters.sizes()) use += ' ' + std::to_string(size);
-  use += ' ' + std::to_string(convolution.groups);
-  convolution.weight =
-      planner.pack({*weight}, use, kernels.packed_filters_size(convolution), [&](float* packed) {
-        kernels.pack_filters(convolution, filters.const_data_ptr<float>(), packed);
-      });
-  if (bias) {
-    auto dense = std::make_shared<const at::Tensor>(bias->contiguous());
-    convolution.epilogue.bias = dense->const_data_ptr<float>();
-    planner.keep(std::move(dense));
-  }
   const Array result = planner.make_channels_last(planner.tensor(following.result)->sizes);
   planner.bind(following.result, result);
-  planner.need_scratch(kernels.convolve_scratch(convolution));
-
-  const double work = 2.0 * static_cast<double>(result.numel()) *
-                      static_cast<double>(weight->numel() / weight->size(0));
-  emit_with_epilogue(planner, {"convolve", name_of(convolution.algorithm), work}, kernels.convolve,
-                     convolution, input, result, following, kFew,
-                     [](compute::Convolution& bound, const float* from, float* to) {
-                       bound.input = from;
-                       bound.result = to;
-                     });
+  const Filters filters{*weight, "", [weight = *weight] { return weight.contiguous(); }, bias};
+  emit_convolution(planner, convolution, filters, input, result, following);
   return true;
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <utility>
 
@@ -8,6 +10,13 @@
 #include "planned/team.h"
 
 namespace torchship {
+
+/// "2 x 3 x 4".
+inline std::string sizes_text(std::initializer_list<std::int64_t> sizes) {
+  std::string text;
+  for (const std::int64_t size : sizes) text += (text.empty() ? "" : " x ") + std::to_string(size);
+  return text;
+}
 
 /// What a step is, beside its kernel's arguments.
 struct StepText {

@@ -3,6 +3,8 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "planned/lower/convolution.h"
+
 namespace torchship {
 
 Lowering lowering_of(const torch::jit::Node& node) {
@@ -15,6 +17,8 @@ Lowering lowering_of(const torch::jit::Node& node) {
       {"aten::conv1d", lower_convolution},
       {"aten::conv2d", lower_convolution},
       {"aten::convolution", lower_convolution},
+      {"aten::conv_transpose1d", lower_transposed_convolution},
+      {"aten::conv_transpose2d", lower_transposed_convolution},
       {"aten::_convolution", lower_convolution},
       {"aten::batch_norm", lower_batch_norm},
       {"aten::max_pool2d", lower_pooling},
@@ -22,6 +26,13 @@ Lowering lowering_of(const torch::jit::Node& node) {
       {"aten::adaptive_avg_pool2d", lower_adaptive_pooling},
       {"aten::mean", lower_mean},
       {"aten::layer_norm", lower_layer_norm},
+      {"aten::rms_norm", lower_rms_norm},
+      {"aten::group_norm", lower_group_norm},
+      {"aten::instance_norm", lower_group_norm},
+      {"aten::upsample_nearest2d", lower_resize},
+      {"aten::_upsample_nearest_exact2d", lower_resize},
+      {"aten::upsample_bilinear2d", lower_resize},
+      {"aten::embedding", lower_embedding},
       {"aten::softmax", lower_softmax},
       {"aten::scaled_dot_product_attention", lower_attention},
       {"aten::lstm", lower_lstm},

@@ -26,6 +26,10 @@ bool lower_pooling(Planner& planner, std::size_t index);      // aten::max_pool2
 bool lower_adaptive_pooling(Planner& planner, std::size_t index);
 bool lower_mean(Planner& planner, std::size_t index);        // aten::mean, sum
 bool lower_layer_norm(Planner& planner, std::size_t index);  // aten::layer_norm
+bool lower_rms_norm(Planner& planner, std::size_t index);    // aten::rms_norm
+bool lower_group_norm(Planner& planner, std::size_t index);  // aten::group_norm, instance_norm
+bool lower_resize(Planner& planner, std::size_t index);      // aten::upsample_*2d
+bool lower_embedding(Planner& planner, std::size_t index);   // aten::embedding
 bool lower_softmax(Planner& planner, std::size_t index);     // aten::softmax
 bool lower_attention(Planner& planner, std::size_t index);   // aten::scaled_dot_product_attention
 bool lower_lstm(Planner& planner, std::size_t index);        // aten::lstm
@@ -37,6 +41,8 @@ bool lower_construct(Planner& planner, std::size_t index);   // prim::ListConstr
 bool lower_unpack(Planner& planner, std::size_t index);      // prim::ListUnpack, TupleUnpack
 bool lower_item(Planner& planner, std::size_t index);        // prim::TupleIndex, aten::__getitem__
 
+/// Whether the operator's schema says that its result is a view of its first argument.
+bool gives_view(const torch::jit::Node& node);
 /// Operators that give another view of their first argument.
 bool lower_view(Planner& planner, std::size_t index);
 /// Anything: LibTorch runs it.

@@ -4,6 +4,7 @@
 #include <ATen/ops/rsqrt.h>
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 
 #include "planned/lower/emit.h"
@@ -30,16 +31,6 @@ void emit_rows(Planner& planner, std::size_t index, const char* name, Kernel run
   emit_simple(planner, {name, sizes, work}, run, rows, input, result, is_large);
 }
 
-/// Elements of a weight for the plan's lifetime; null where there is none.
-const float* elements(Planner& planner, ValueId id) {
-  const auto weight = planner.weight(id);
-  if (!weight) return nullptr;
-  auto dense = std::make_shared<const at::Tensor>(weight->contiguous());
-  const float* const data = dense->const_data_ptr<float>();
-  planner.keep(std::move(dense));
-  return data;
-}
-
 }  // namespace
 
 bool lower_layer_norm(Planner& planner, std::size_t index) {
@@ -53,9 +44,25 @@ bool lower_layer_norm(Planner& planner, std::size_t index) {
   }
   compute::Normalisation rows{.columns = 1, .epsilon = *epsilon};
   for (const std::int64_t size : *shape) rows.columns *= size;
-  rows.weight = elements(planner, inputs[2]);
-  rows.bias = elements(planner, inputs[3]);
+  rows.weight = planner.elements(inputs[2]);
+  rows.bias = planner.elements(inputs[3]);
   emit_rows(planner, index, "layer norm", planner.kernels().layer_norm, rows);
+  return true;
+}
+
+bool lower_rms_norm(Planner& planner, std::size_t index) {
+  const ObservedOperation& operation = planner.operation(index);
+  const auto& inputs = operation.inputs;
+  const auto shape = planner.integers(inputs[1]);
+  if (!shape || !planner.is_array(inputs[0]) || !planner.is_array(operation.outputs[0]))
+    return false;
+  if (!planner.is_none(inputs[2]) && !planner.weight(inputs[2])) return false;
+  if (!planner.is_none(inputs[3]) && !planner.number(inputs[3])) return false;
+  compute::Normalisation rows{.columns = 1};
+  for (const std::int64_t size : *shape) rows.columns *= size;
+  rows.weight = planner.elements(inputs[2]);
+  rows.epsilon = planner.number(inputs[3]).value_or(std::numeric_limits<float>::epsilon());
+  emit_rows(planner, index, "rms norm", planner.kernels().rms_norm, rows);
   return true;
 }
 

@@ -1,15 +1,18 @@
+#include "planned/lower/products.h"
+
+#include <ATen/ops/cat.h>
+
+#include <algorithm>
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include "planned/lower/attention.h"
 #include "planned/lower/emit.h"
 #include "planned/lower/lowerings.h"
-#include "planned/team.h"
 
 namespace torchship {
 namespace {
-
-/// Products below this many operations are done by one thread: waking another takes longer.
-constexpr double kFew = 1 << 20;
 
 /// An array as rows with a stride between: all dimensions but the last become one.
 struct Rows {
@@ -42,54 +45,150 @@ Array in_rows(Planner& planner, const Array& array) {
   return rows_of(array) ? array : planner.contiguous(array);
 }
 
-std::string numbers(std::initializer_list<std::int64_t> values) {
-  std::string text;
-  for (const std::int64_t value : values)
-    text += (text.empty() ? "" : " x ") + std::to_string(value);
-  return text;
+/// A product of what changes and a weight.
+struct WeightProduct {
+  std::size_t operation = 0;
+  ValueId input = 0;
+  ValueId output = 0;
+  at::Tensor weight;  ///< [k, n], of any strides.
+  std::optional<at::Tensor> bias;
+};
+
+std::optional<WeightProduct> linear_of(const Planner& planner, std::size_t index) {
+  const ObservedOperation& operation = planner.operation(index);
+  const auto weight = planner.weight(operation.inputs[1]);
+  const auto bias = planner.weight(operation.inputs[2]);
+  if (!weight || weight->dim() != 2 || !planner.is_array(operation.inputs[0])) return std::nullopt;
+  if (!bias && !planner.is_none(operation.inputs[2])) return std::nullopt;
+  return WeightProduct{index, operation.inputs[0], operation.outputs[0], weight->t(), bias};
 }
 
-/// input times weight [k, n] of any strides plus bias, and what follows.
-bool multiply_weight(Planner& planner, std::size_t index, ValueId input, const at::Tensor& weight,
-                     bool is_transposed, const std::optional<at::Tensor>& bias) {
-  const ObservedOperation& operation = planner.operation(index);
-  const Array a = in_rows(planner, planner.array(input));
-  const std::optional<Rows> rows = rows_of(a);
-  compute::Unpacked matrix{.k = weight.size(is_transposed ? 1 : 0),
-                           .n = weight.size(is_transposed ? 0 : 1),
-                           .data = weight.const_data_ptr<float>(),
-                           .k_stride = weight.stride(is_transposed ? 1 : 0),
-                           .n_stride = weight.stride(is_transposed ? 0 : 1)};
-  if (!rows || rows->columns != matrix.k) return false;
-  planner.absorb(index);
-  const Following following = follow(planner, operation.outputs[0], [&](const Array& residual) {
-    return in_rows(planner, residual);
+/// Whether nothing but other views of a result is used: then it may lie beside others.
+bool is_only_viewed(const Planner& planner, ValueId id) {
+  const ObservedValue& seen = planner.value(id);
+  return !seen.is_result && std::all_of(seen.uses.begin(), seen.uses.end(), [&](std::size_t use) {
+    return gives_view(*planner.operation(use).node);
   });
-  const auto& kernels = planner.kernels();
-  const Array c = planner.make_array(planner.tensor(following.result)->sizes);
-  compute::Product product{.m = rows->rows,
-                           .k = matrix.k,
-                           .n = matrix.n,
-                           .a_stride = rows->stride,
-                           .c_stride = matrix.n,
-                           .epilogue = following.epilogue()};
-  const std::string use =
-      "matrix " + numbers({matrix.k, matrix.n, matrix.k_stride, matrix.n_stride});
-  product.b = planner.pack({weight}, use, kernels.packed_matrix_size(matrix.k, matrix.n),
-                           [&](float* packed) { kernels.pack_matrix(matrix, packed); });
-  if (bias) {
-    const at::Tensor dense = bias->contiguous();
-    product.epilogue.bias = dense.const_data_ptr<float>();
-    planner.keep(std::make_shared<const at::Tensor>(dense));
-  }
-  if (following.residual) product.epilogue.residual_stride = rows_of(*following.residual)->stride;
-  planner.need_scratch(kernels.multiply_scratch(product));
-  planner.bind(following.result, c);
+}
 
+/// The linear layers of one input whose results are only viewed, this one first: q, k and v of an
+/// attention. They become one product.
+std::vector<WeightProduct> beside(const Planner& planner, const WeightProduct& first) {
+  std::vector<WeightProduct> found = {first};
+  if (!is_only_viewed(planner, first.output)) return found;
+  for (const std::size_t use : planner.value(first.input).uses) {
+    const ObservedOperation& operation = planner.operation(use);
+    if (use <= first.operation || operation.node->kind() != c10::aten::linear ||
+        operation.inputs[0] != first.input) {
+      continue;
+    }
+    const auto other = linear_of(planner, use);
+    if (other && other->bias.has_value() == first.bias.has_value() &&
+        other->weight.size(0) == first.weight.size(0) && is_only_viewed(planner, other->output)) {
+      found.push_back(*other);
+    }
+  }
+  return found;
+}
+
+std::string_view name_of(compute::Format format) {
+  switch (format) {
+    case compute::Format::float32: return "float32";
+    case compute::Format::bfloat16: return "bfloat16";
+    case compute::Format::int8: return "int8";
+  }
+  return "";
+}
+
+/// To round the rows for few columns takes as long as to multiply them.
+compute::Format format_of(const Planner& planner, std::int64_t columns) {
+  constexpr std::int64_t kNarrow = 64;
+  const compute::Format wanted = planner.options().weights;
+  const bool is_worth_it = wanted != compute::Format::int8 || columns >= kNarrow;
+  return is_worth_it ? wanted : compute::Format::float32;
+}
+
+/// All of their weights, side by side.
+const float* pack_weights(Planner& planner, const std::vector<WeightProduct>& products,
+                          const compute::Product& product) {
+  std::vector<at::Tensor> weights;
+  std::string use = "matrix " + std::string(name_of(product.format));
+  for (const WeightProduct& each : products) {
+    weights.push_back(each.weight);
+    use += ' ' + sizes_text({each.weight.size(0), each.weight.size(1), each.weight.stride(0),
+                             each.weight.stride(1)});
+  }
+  const auto& kernels = planner.kernels();
+  return planner.pack(
+      weights, use, kernels.packed_matrix_size(product.k, product.n, product.format),
+      [weights, product, pack = kernels.pack_matrix](float* packed) {
+        const at::Tensor whole = weights.size() == 1 ? weights[0] : at::cat(weights, 1);
+        pack({.k = product.k,
+              .n = product.n,
+              .data = whole.const_data_ptr<float>(),
+              .k_stride = whole.stride(0),
+              .n_stride = whole.stride(1)},
+             product.format, packed);
+      });
+}
+
+const float* bias_of(Planner& planner, const std::vector<WeightProduct>& products) {
+  if (products.size() == 1 || !products[0].bias) return planner.elements(products[0].bias);
+  std::vector<at::Tensor> biases;
+  for (const WeightProduct& each : products) biases.push_back(*each.bias);
+  return planner.elements(std::optional(at::cat(biases)));
+}
+
+/// Binds the results of products that are parts of one.
+void bind_parts(Planner& planner, const std::vector<WeightProduct>& products, const Array& whole) {
+  Array part = whole;
+  for (const WeightProduct& each : products) {
+    part.sizes.back() = each.weight.size(1);
+    planner.bind(each.output, part);
+    part.offset += part.sizes.back();
+  }
+}
+
+/// The products, and what follows where it is one.
+bool multiply_weights(Planner& planner, const std::vector<WeightProduct>& products) {
+  const Array a = in_rows(planner, planner.array(products[0].input));
+  const std::optional<Rows> rows = rows_of(a);
+  compute::Product product{.k = products[0].weight.size(0)};
+  if (!rows || rows->columns != product.k) return false;
+  Following following{.result = products[0].output, .residual = {}};
+  for (const WeightProduct& each : products) {
+    planner.absorb(each.operation);
+    product.n += each.weight.size(1);
+  }
+  if (products.size() == 1) {
+    following = follow(planner, products[0].output,
+                       [&](const Array& residual) { return in_rows(planner, residual); });
+  }
+  Sizes sizes = planner.tensor(following.result)->sizes;
+  sizes.back() = product.n;
+  const Array c = planner.make_array(sizes);
+  product.m = rows->rows;
+  product.format = format_of(planner, product.n);
+  product.a_stride = rows->stride;
+  product.c_stride = product.n;
+  product.epilogue = following.epilogue();
+  product.b = pack_weights(planner, products, product);
+  product.epilogue.bias = bias_of(planner, products);
+  if (following.residual) product.epilogue.residual_stride = rows_of(*following.residual)->stride;
+  planner.need_scratch(planner.kernels().multiply_scratch(product));
+  if (products.size() == 1) {
+    planner.bind(following.result, c);
+  } else {
+    bind_parts(planner, products, c);
+  }
+
+  std::string detail = sizes_text({product.m, product.k, product.n});
+  if (product.format != compute::Format::float32)
+    detail += ", " + std::string(name_of(product.format));
   const double work = 2.0 * static_cast<double>(product.m) * static_cast<double>(product.k) *
                       static_cast<double>(product.n);
-  emit_with_epilogue(planner, {"multiply", numbers({product.m, product.k, product.n}), work},
-                     kernels.multiply, product, a, c, following, kFew,
+  emit_with_epilogue(planner, {"multiply", std::move(detail), work}, planner.kernels().multiply,
+                     product, a, c, following, kFewProducts,
                      [](compute::Product& bound, const float* from, float* to) {
                        bound.a = from;
                        bound.c = to;
@@ -97,104 +196,11 @@ bool multiply_weight(Planner& planner, std::size_t index, ValueId input, const a
   return true;
 }
 
-/// Where the matrices of an operand begin that is repeated to `sizes`, those of the result but for
-/// the last two.
-std::vector<std::int64_t> matrix_offsets(const Array& array, const Sizes& sizes) {
-  std::int64_t batches = 1;
-  for (const std::int64_t size : sizes) batches *= size;
-  const std::size_t missing = sizes.size() - (array.sizes.size() - 2);
-  std::vector<std::int64_t> offsets(static_cast<std::size_t>(batches));
-  for (std::int64_t batch = 0; batch < batches; ++batch) {
-    std::int64_t left = batch;
-    for (std::size_t i = sizes.size(); i-- > 0;) {
-      const std::int64_t at = left % sizes[i];
-      left /= sizes[i];
-      const bool repeats = i < missing || array.sizes[i - missing] == 1;
-      if (!repeats) offsets[static_cast<std::size_t>(batch)] += at * array.strides[i - missing];
-    }
-  }
-  return offsets;
-}
-
-/// One product for each batch; b is packed in each call.
-struct Batches {
-  compute::Product product;
-  compute::Unpacked matrix;
-  std::int64_t packed = 0;  ///< Floats of scratch.
-  std::vector<std::int64_t> a_offsets, b_offsets;
-
-  void run(const compute::Kernels& kernels, const float* a, const float* b, float* c,
-           compute::Share share, float* scratch) const {
-    const auto count = static_cast<std::int64_t>(a_offsets.size());
-    for (std::int64_t i = share.index; i < count; i += share.count) {
-      compute::Unpacked own = matrix;
-      own.data = b + b_offsets[static_cast<std::size_t>(i)];
-      kernels.pack_matrix(own, scratch);
-      compute::Product bound = product;
-      bound.a = a + a_offsets[static_cast<std::size_t>(i)];
-      bound.b = scratch;
-      bound.c = c + i * product.m * product.n;
-      kernels.multiply(bound, {}, scratch + packed);
-    }
-  }
-};
-
-/// Two operands that change.
-bool multiply_batches(Planner& planner, std::size_t index) {
-  const ObservedOperation& operation = planner.operation(index);
-  Array a = planner.array(operation.inputs[0]);
-  const Array b = planner.array(operation.inputs[1]);
-  if (a.sizes.size() < 2 || b.sizes.size() < 2) return false;
-  if (a.sizes.back() != 1 && a.strides.back() != 1) a = planner.contiguous(a);
-  const Array c = planner.make_array(planner.tensor(operation.outputs[0])->sizes);
-  const Sizes outer(c.sizes.begin(), c.sizes.end() - 2);
-  const std::size_t rows = a.sizes.size() - 2;
-  Batches batches{.product = {.m = a.sizes[rows],
-                              .k = a.sizes.back(),
-                              .n = b.sizes.back(),
-                              .a_stride = a.sizes[rows] == 1 ? a.sizes.back() : a.strides[rows],
-                              .c_stride = b.sizes.back()},
-                  .matrix = {.k = a.sizes.back(),
-                             .n = b.sizes.back(),
-                             .k_stride = b.strides[b.sizes.size() - 2],
-                             .n_stride = b.strides.back()},
-                  .a_offsets = matrix_offsets(a, outer),
-                  .b_offsets = matrix_offsets(b, outer)};
-  const compute::Product& product = batches.product;
-  const auto& kernels = planner.kernels();
-  batches.packed = (kernels.packed_matrix_size(product.k, product.n) + 15) / 16 * 16;
-  planner.need_scratch(batches.packed + kernels.multiply_scratch(product));
-  planner.absorb(index);
-  planner.bind(operation.outputs[0], c);
-  const auto count = static_cast<std::int64_t>(batches.a_offsets.size());
-  const double work = 2.0 * static_cast<double>(count * product.m) *
-                      static_cast<double>(product.k) * static_cast<double>(product.n);
-  Step step{.kernel = "multiply batches",
-            .operators = {},
-            .run = {},
-            .reads = {a.buffer, b.buffer},
-            .writes = {c.buffer},
-            .operations = work,
-            .detail = numbers({count, product.m, product.k, product.n})};
-  step.run = [=, &kernels, batches = std::move(batches)](Frame& frame) {
-    run_team(work < kFew ? 1 : frame.threads(), [&](compute::Share share) {
-      batches.run(kernels, frame.at(a), frame.at(b), frame.at(c), share,
-                  frame.scratch(share.index));
-    });
-  };
-  planner.emit(std::move(step));
-  return true;
-}
-
 }  // namespace
 
 bool lower_linear(Planner& planner, std::size_t index) {
-  const ObservedOperation& operation = planner.operation(index);
-  const auto weight = planner.weight(operation.inputs[1]);
-  const auto bias = planner.weight(operation.inputs[2]);
-  if (!weight || weight->dim() != 2 || !planner.is_array(operation.inputs[0])) return false;
-  if (!bias && !planner.is_none(operation.inputs[2])) return false;
-  return multiply_weight(planner, index, operation.inputs[0], *weight, true, bias);
+  const auto product = linear_of(planner, index);
+  return product && multiply_weights(planner, beside(planner, *product));
 }
 
 bool lower_addmm(Planner& planner, std::size_t index) {
@@ -208,7 +214,8 @@ bool lower_addmm(Planner& planner, std::size_t index) {
   if (planner.number(operation.inputs[3]) != 1.0 || planner.number(operation.inputs[4]) != 1.0) {
     return false;
   }
-  return multiply_weight(planner, index, operation.inputs[1], *weight, false, bias);
+  return multiply_weights(planner,
+                          {{index, operation.inputs[1], operation.outputs[0], *weight, bias}});
 }
 
 bool lower_matmul(Planner& planner, std::size_t index) {
@@ -218,9 +225,9 @@ bool lower_matmul(Planner& planner, std::size_t index) {
   if (!planner.is_array(operation.outputs[0])) return false;
   const auto weight = planner.weight(b);
   if (weight && weight->dim() == 2 && planner.tensor(a)->sizes.size() >= 2) {
-    return multiply_weight(planner, index, a, *weight, false, std::nullopt);
+    return multiply_weights(planner, {{index, a, operation.outputs[0], *weight, std::nullopt}});
   }
-  return multiply_batches(planner, index);
+  return lower_written_attention(planner, index) || multiply_batches(planner, index);
 }
 
 }  // namespace torchship

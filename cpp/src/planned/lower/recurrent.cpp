@@ -1,3 +1,9 @@
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -96,9 +102,10 @@ const float* pack(Planner& planner, const at::Tensor* parameters, bool has_biase
   const auto& kernels = planner.kernels();
   const std::string use = std::string(cell == Cell::lstm ? "lstm " : "gru ") +
                           std::to_string(inputs) + ' ' + std::to_string(hidden);
-  return planner.pack(std::vector<at::Tensor>(parameters, parameters + count), use,
-                      kernels.packed_recurrent_size(weights),
-                      [&](float* packed) { kernels.pack_recurrent(weights, packed); });
+  return planner.pack(
+      std::vector<at::Tensor>(parameters, parameters + count), use,
+      kernels.packed_recurrent_size(weights),
+      [weights, dense, pack = kernels.pack_recurrent](float* packed) { pack(weights, packed); });
 }
 
 /// [steps, batch, ..]: strides of steps and batch.
@@ -189,39 +196,109 @@ double operations_of(const compute::RecurrentLayer& layer) {
          static_cast<double>(layer.inputs + layer.hidden);
 }
 
-/// The step of one layer, whose directions may run at once; returns its result.
-Array emit_layer(Planner& planner, const Arguments& found, const LastStates& last, Cell cell,
-                 std::size_t layer, const Array& input) {
-  Sizes sizes = input.sizes;
-  sizes[2] = last.hidden.sizes[2] * static_cast<std::int64_t>(found.directions());
-  const Array result = planner.make_array(sizes);
-  Step step{.kernel = cell == Cell::lstm ? "lstm layer" : "gru layer",
+constexpr std::size_t kMostParts = 16;  ///< Layers times directions of one step.
+
+/// Note [Threads that wait for each other]
+/// Threads of a stack meet after each step. Where something else runs on their cores, each meeting
+/// may take as long as the system lets it run: so after a call that took much longer than another
+/// one has, one thread makes some calls alone. Results are the same.
+class Pace {
+ public:
+  bool is_alone() {
+    if (calls_alone_.load(std::memory_order_relaxed) <= 0) return false;
+    calls_alone_.fetch_sub(1, std::memory_order_relaxed);
+    return true;
+  }
+  void note(std::chrono::nanoseconds taken) {
+    const auto shortest = shortest_.load(std::memory_order_relaxed);
+    if (taken.count() < shortest) {
+      shortest_.store(taken.count(), std::memory_order_relaxed);
+    } else if (taken.count() > 4 * shortest) {
+      calls_alone_.store(kCallsAlone, std::memory_order_relaxed);
+    }
+  }
+
+ private:
+  static constexpr int kCallsAlone = 50;
+  std::atomic<int> calls_alone_ = 0;
+  std::atomic<std::int64_t> shortest_ = std::numeric_limits<std::int64_t>::max() / 4;
+};
+
+/// Consecutive layers that one step runs.
+struct Stack {
+  std::vector<Direction> parts;  ///< [layers][directions]
+  std::size_t directions = 1;
+  std::shared_ptr<Pace> pace = std::make_shared<Pace>();
+
+  std::size_t layers() const { return parts.size() / directions; }
+  void run(const compute::Kernels& kernels, Frame& frame) const;
+};
+
+void Stack::run(const compute::Kernels& kernels, Frame& frame) const {
+  std::array<compute::RecurrentLayer, kMostParts> bound;
+  for (std::size_t i = 0; i < parts.size(); ++i) bound[i] = bound_to(parts[i], frame);
+  std::array<compute::RecurrentProgress, compute::kMostRecurrentThreads> progress{};
+  const compute::RecurrentStack stack{.layers = bound.data(),
+                                      .layer_count = static_cast<int>(layers()),
+                                      .directions = static_cast<int>(directions),
+                                      .progress = progress.data()};
+  int threads = kernels.run_recurrent_threads(stack, frame.threads());
+  if (threads > 1 && pace->is_alone()) threads = 1;
+  const auto begun = std::chrono::steady_clock::now();
+  run_team(threads, [&](compute::Share share) {
+    kernels.run_recurrent(stack, share, frame.scratch(share.index));
+  });
+  if (threads > 1) pace->note(std::chrono::steady_clock::now() - begun);
+}
+
+std::string detail_of(const Stack& stack) {
+  const compute::RecurrentLayer& first = stack.parts.front().layer;
+  const std::size_t layers = stack.layers();
+  return std::to_string(layers) + (layers == 1 ? " layer" : " layers") +
+         (stack.directions == 2 ? ", bidirectional" : "") + ", " + std::to_string(first.inputs) +
+         " to " + std::to_string(first.hidden) + ", " + std::to_string(first.steps) +
+         (first.steps == 1 ? " step" : " steps") + ", batch " + std::to_string(first.batch);
+}
+
+/// The step of layers `from` to `to`; returns the last one's result. What is between them has two
+/// places in turn.
+Array emit_layers(Planner& planner, const Arguments& found, const LastStates& last, Cell cell,
+                  std::size_t from, std::size_t to, Array input) {
+  Step step{.kernel = cell == Cell::lstm ? "lstm" : "gru",
             .operators = {},
             .run = {},
             .reads = {input.buffer, found.first[0].buffer},
-            .writes = {result.buffer, last.hidden.buffer},
+            .writes = {last.hidden.buffer},
             .operations = 0,
             .detail = ""};
   if (cell == Cell::lstm) {
     step.reads.push_back(found.first[1].buffer);
     step.writes.push_back(last.cell.buffer);
   }
-  std::vector<Direction> parts;
-  for (std::size_t d = 0; d < found.directions(); ++d) {
-    const std::size_t place = layer * found.directions() + d;
-    parts.push_back(make_direction(planner, found, last, cell, place, input, result));
-    step.operations += operations_of(parts.back().layer);
+  Stack stack{.parts = {}, .directions = found.directions()};
+  Sizes sizes = input.sizes;
+  sizes[2] = last.hidden.sizes[2] * static_cast<std::int64_t>(found.directions());
+  std::vector<Array> between;
+  for (std::size_t layer = from; layer < to; ++layer) {
+    const bool is_new = layer + 1 == to || between.size() < 2;
+    const Array result = is_new ? planner.make_array(sizes) : between[(layer - from) % 2];
+    if (is_new) {
+      step.writes.push_back(result.buffer);
+      between.push_back(result);
+    }
+    for (std::size_t d = 0; d < found.directions(); ++d) {
+      const std::size_t place = layer * found.directions() + d;
+      stack.parts.push_back(make_direction(planner, found, last, cell, place, input, result));
+      step.operations += operations_of(stack.parts.back().layer);
+    }
+    input = result;
   }
-  step.run = [parts = std::move(parts), run = planner.kernels().run_recurrent](Frame& frame) {
-    const int count = static_cast<int>(parts.size());
-    run_team(std::min(frame.threads(), count), [&](compute::Share share) {
-      for (int i = share.index; i < count; i += share.count) {
-        run(bound_to(parts[static_cast<std::size_t>(i)], frame), frame.scratch(share.index));
-      }
-    });
+  step.detail = detail_of(stack);
+  step.run = [stack = std::move(stack), &kernels = planner.kernels()](Frame& frame) {
+    stack.run(kernels, frame);
   };
   planner.emit(std::move(step));
-  return result;
+  return input;
 }
 
 bool lower_recurrent(Planner& planner, std::size_t index, Cell cell) {
@@ -239,8 +316,10 @@ bool lower_recurrent(Planner& planner, std::size_t index, Cell cell) {
                   .cell = {}};
   if (cell == Cell::lstm) last.cell = planner.make_array(last.hidden.sizes);
   planner.absorb(index);
-  for (std::size_t i = 0; i < static_cast<std::size_t>(found->layers); ++i) {
-    input = emit_layer(planner, *found, last, cell, i, input);
+  const auto layers = static_cast<std::size_t>(found->layers);
+  const std::size_t most = kMostParts / found->directions();
+  for (std::size_t from = 0; from < layers; from += most) {
+    input = emit_layers(planner, *found, last, cell, from, std::min(from + most, layers), input);
   }
   planner.bind(operation.outputs[0], input);
   planner.bind(operation.outputs[1], last.hidden);

@@ -9,16 +9,6 @@
 namespace torchship {
 namespace {
 
-/// Whether the operator's schema says that its result is a view of its first argument.
-bool gives_view(const torch::jit::Node& node) {
-  const c10::FunctionSchema* const schema = node.maybeSchema();
-  if (schema == nullptr || schema->returns().size() != 1 || schema->arguments().empty())
-    return false;
-  const auto* from = schema->arguments()[0].alias_info();
-  const auto* to = schema->returns()[0].alias_info();
-  return from != nullptr && to != nullptr && !from->isWrite() && !to->isWrite();
-}
-
 /// Whether the operator asks for strides, which here are others than LibTorch's.
 bool asks_for_strides(const torch::jit::Node& node) {
   return node.kind() == c10::aten::as_strided ||
@@ -66,6 +56,15 @@ std::optional<Views> view(Planner& planner, const ObservedOperation& operation, 
 }
 
 }  // namespace
+
+bool gives_view(const torch::jit::Node& node) {
+  const c10::FunctionSchema* const schema = node.maybeSchema();
+  if (schema == nullptr || schema->returns().size() != 1 || schema->arguments().empty())
+    return false;
+  const auto* from = schema->arguments()[0].alias_info();
+  const auto* to = schema->returns()[0].alias_info();
+  return from != nullptr && to != nullptr && !from->isWrite() && !to->isWrite();
+}
 
 bool lower_view(Planner& planner, std::size_t index) {
   const ObservedOperation& operation = planner.operation(index);
