@@ -15,7 +15,7 @@ from rich.table import Table
 from worker import Setup, Worker, WorkerError
 
 CALLERS = (1, 2, 8)
-WAYS = ("stock", "torchship:interpreter")
+WAYS = ("stock", "torchship:interpreter", "torchship:planned")
 
 
 def parse() -> argparse.Namespace:

@@ -1,8 +1,8 @@
 """What weights of fewer bits gain and cost: `python benchmarks/formats.py [--threads N]`.
 
-Models with random weights, whose layers are as large as those of well-known ones, are loaded with
-each format; their calls take turns. The error is the norm of the difference from the module's own
-result over that of the result.
+Models with random weights, with layers as large as well-known ones have, are loaded with each
+format; their calls take turns. The error is the norm of the difference from the module's own result
+over that of the result.
 """
 
 import argparse
@@ -31,12 +31,13 @@ def mlp(*widths: int) -> nn.Module:
     return nn.Sequential(*itertools.chain(*layers))[:-1]
 
 
+# Perceptrons of four layers, and the suite's encoder: six layers, 384 wide.
 MODELS: dict[str, Callable[[], tuple[nn.Module, Tensor]]] = {
-    "4 layers of 4096, 1 row": lambda: (mlp(*[4096] * 5), torch.randn(1, 4096)),
-    "4 layers of 1024, 1 row": lambda: (mlp(*[1024] * 5), torch.randn(1, 1024)),
-    "4 layers of 1024, 8 rows": lambda: (mlp(*[1024] * 5), torch.randn(8, 1024)),
-    "encoder of 6 x 384, 64 rows": lambda: (transformer(), torch.randn(1, 64, 384)),
-    "encoder of 6 x 384, 256 rows": lambda: (transformer(), torch.randn(1, 256, 384)),
+    "mlp 4096, 1 row": lambda: (mlp(*[4096] * 5), torch.randn(1, 4096)),
+    "mlp 1024, 1 row": lambda: (mlp(*[1024] * 5), torch.randn(1, 1024)),
+    "mlp 1024, 8 rows": lambda: (mlp(*[1024] * 5), torch.randn(8, 1024)),
+    "encoder, 64 rows": lambda: (transformer(), torch.randn(1, 64, 384)),
+    "encoder, 256 rows": lambda: (transformer(), torch.randn(1, 256, 384)),
 }
 
 
@@ -83,7 +84,7 @@ def main() -> None:
     options = parser.parse_args()
     found = machine()
     table = Table(
-        *("model", "float32", "bfloat16", "its error", "int8", "its error"),
+        *("model", "float32", "bfloat16", "error", "int8", "error"),
         title=f"{found['processor']}, {options.threads} thread(s)",
     )
     for name in MODELS:

@@ -58,13 +58,22 @@ class Runner {
   /// number of threads may call at once.
   virtual void call() = 0;
   virtual NamedTensors outputs() = 0;
+  /// The same model for another caller, with inputs of its own: whoever shares a tensor shares the
+  /// count of its references.
+  virtual std::unique_ptr<Runner> for_another() const = 0;
 };
+
+std::vector<at::Tensor> copies(const std::vector<at::Tensor>& tensors) {
+  std::vector<at::Tensor> made;
+  for (const at::Tensor& tensor : tensors) made.push_back(tensor.clone());
+  return made;
+}
 
 /// As programs do that use LibTorch alone.
 class StockRunner final : public Runner {
  public:
   StockRunner(const std::filesystem::path& archive, const std::vector<at::Tensor>& inputs)
-      : inputs_(inputs.begin(), inputs.end()), module_(load(archive)) {}
+      : StockRunner(load(archive), inputs) {}
 
   void call() override {
     const c10::InferenceMode inference;
@@ -87,7 +96,14 @@ class StockRunner final : public Runner {
     return tensors;
   }
 
+  std::unique_ptr<Runner> for_another() const override {
+    return std::unique_ptr<Runner>(new StockRunner(module_, copies(tensors_)));
+  }
+
  private:
+  StockRunner(torch::jit::Module module, const std::vector<at::Tensor>& inputs)
+      : tensors_(inputs), inputs_(inputs.begin(), inputs.end()), module_(std::move(module)) {}
+
   static torch::jit::Module load(const std::filesystem::path& archive) {
     const c10::InferenceMode inference;
     torch::jit::Module module = torch::jit::load(archive.string());
@@ -95,6 +111,7 @@ class StockRunner final : public Runner {
     return module;
   }
 
+  std::vector<at::Tensor> tensors_;
   std::vector<c10::IValue> inputs_;
   torch::jit::Module module_;
 };
@@ -103,7 +120,7 @@ class TorchshipRunner final : public Runner {
  public:
   TorchshipRunner(const std::filesystem::path& archive, const std::vector<at::Tensor>& inputs,
                   const torchship::LoadOptions& options)
-      : inputs_(inputs.begin(), inputs.end()), model_(archive, options) {}
+      : TorchshipRunner(torchship::Model(archive, options), inputs) {}
 
   // With a copy of the arguments, as module.forward() takes one.
   void call() override { model_(std::vector<Value>(inputs_)); }
@@ -116,7 +133,15 @@ class TorchshipRunner final : public Runner {
     return tensors;
   }
 
+  std::unique_ptr<Runner> for_another() const override {
+    return std::unique_ptr<Runner>(new TorchshipRunner(model_, copies(tensors_)));
+  }
+
  private:
+  TorchshipRunner(torchship::Model model, const std::vector<at::Tensor>& inputs)
+      : tensors_(inputs), inputs_(inputs.begin(), inputs.end()), model_(std::move(model)) {}
+
+  std::vector<at::Tensor> tensors_;
   std::vector<Value> inputs_;
   torchship::Model model_;
 };
@@ -194,8 +219,9 @@ nlohmann::json throughput(Runner& runner, int callers, double budget) {
     std::vector<std::jthread> threads;
     for (int caller = 0; caller < callers; ++caller) {
       threads.emplace_back([&] {
+        const std::unique_ptr<Runner> own_runner = runner.for_another();
         std::int64_t own = 0;
-        for (; !stop.load(std::memory_order_relaxed); ++own) runner.call();
+        for (; !stop.load(std::memory_order_relaxed); ++own) own_runner->call();
         calls += own;
       });
     }

@@ -199,3 +199,44 @@ def test_it_is_for_the_cpu_and_optimizes(tmp_path):
     planned(nn.Linear(2, 2), torch.randn(1, 2), path=tmp_path / "m.pt")
     with pytest.raises(torchship.EngineError, match="optimizes"):
         torchship.load(tmp_path / "m.pt", engine="planned", optimize=False)
+
+
+class Reduction(nn.Module):
+    def __init__(self, reduce):
+        super().__init__()
+        self.reduce = reduce
+
+    def forward(self, x):
+        return self.reduce(x * 2)
+
+
+@pytest.mark.parametrize(
+    ("reduce", "kernel"),
+    [
+        (lambda x: x.mean(), "mean"),
+        (lambda x: x.sum(), "sum"),
+        (lambda x: x.mean(1), "mean"),
+        (lambda x: x.sum((0, 2), keepdim=True), "sum"),
+        (lambda x: x.sum(-1), "sum"),
+        (lambda x: x.amax(1), "maximum"),
+        (lambda x: x.amax((1, 2), keepdim=True), "maximum"),
+        (lambda x: x.amin(0), "minimum"),
+        (lambda x: x.transpose(0, 2).amax(-1), "maximum"),
+    ],
+)
+def test_reductions(reduce, kernel, tmp_path):
+    module, x = Reduction(reduce), torch.randn(4, 5, 37)
+    model = planned(module, x, path=tmp_path / "m.pt")
+    assert f"torchship::{kernel}" in kernels(model, x)
+    for _ in range(2):
+        x = torch.randn(4, 5, 37)
+        torch.testing.assert_close(model(x), module(x), rtol=1e-4, atol=1e-5)
+    x[1, 2, 3] = torch.nan
+    x[2, 3, 4] = -torch.inf
+    torch.testing.assert_close(model(x), module(x), rtol=1e-4, atol=1e-5, equal_nan=True)
+
+
+def test_sums_of_another_dtype_run_in_libtorch(tmp_path):
+    module, x = Reduction(lambda x: x.sum(1, dtype=torch.double)), torch.randn(4, 5)
+    model = planned(module, x, path=tmp_path / "m.pt")
+    torch.testing.assert_close(model(x), module(x))

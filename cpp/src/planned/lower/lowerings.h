@@ -24,7 +24,7 @@ bool lower_convolution(Planner& planner, std::size_t index);  // aten::conv1d, c
 bool lower_batch_norm(Planner& planner, std::size_t index);   // aten::batch_norm
 bool lower_pooling(Planner& planner, std::size_t index);      // aten::max_pool2d, avg_pool2d
 bool lower_adaptive_pooling(Planner& planner, std::size_t index);
-bool lower_mean(Planner& planner, std::size_t index);        // aten::mean, sum
+bool lower_reduction(Planner& planner, std::size_t index);   // aten::mean, sum, amax, amin
 bool lower_layer_norm(Planner& planner, std::size_t index);  // aten::layer_norm
 bool lower_rms_norm(Planner& planner, std::size_t index);    // aten::rms_norm
 bool lower_group_norm(Planner& planner, std::size_t index);  // aten::group_norm, instance_norm
