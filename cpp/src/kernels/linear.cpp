@@ -3,6 +3,7 @@
 #include <optional>
 #include <vector>
 
+#include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/linear.h>
@@ -22,8 +23,10 @@ using at::Tensor;
 
 constexpr const char* kLinear = "torchship::linear";
 
-/// Multiplications from which on oneDNN is the faster one.
+/// oneDNN is the faster one with several threads, for few rows and from so many multiplications on;
+/// else MKL is, by up to a sixth (benchmarks/compare.py, mlp_8 and the transformers).
 constexpr std::int64_t kLarge = std::int64_t{1} << 20;
+constexpr std::int64_t kFewRows = 32;
 
 bool is_plain(const Tensor& tensor) {
   return tensor.scalar_type() == at::kFloat && tensor.layout() == at::kStrided;
@@ -32,7 +35,7 @@ bool is_plain(const Tensor& tensor) {
 bool suits_onednn(const Tensor& input, const Tensor& weight) {
   return is_plain(input) && is_plain(weight) && input.dim() >= 2 &&
          input.sizes().back() == weight.size(1) && input.numel() * weight.size(0) >= kLarge &&
-         has_onednn();
+         input.numel() <= kFewRows * weight.size(1) && at::get_num_threads() > 1 && has_onednn();
 }
 
 Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& transposed,
