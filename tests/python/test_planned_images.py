@@ -24,6 +24,8 @@ def assert_planned(module: nn.Module, *examples, path, kernel: str, count: int |
         torch.testing.assert_close(model(*inputs), module(*inputs), rtol=1e-4, atol=1e-5)
     names = kernels(model, *examples)
     assert all(name.startswith("torchship::") for name in names), names
+    errors = [node.error for node in model.graph(inputs=examples, compare=True).body.nodes]
+    assert max(error for error in errors if error is not None) < 1e-5
     found = names.count(f"torchship::{kernel}")
     assert found > 0 if count is None else found == count, names
 
@@ -38,6 +40,8 @@ def assert_planned(module: nn.Module, *examples, path, kernel: str, count: int |
         (5, 3, 2, 1),
         ((2, 4), (2, 1), (0, 1), (1, 0)),
         (7, 4, 3, 3),
+        (2, 2, 0, 1),  # The last results depend on no input.
+        (3, 3, 0, 2),
     ],
 )
 @pytest.mark.parametrize("bias", [False, True])

@@ -57,7 +57,6 @@ struct PlannedOperator {
   const torch::jit::Node* node = nullptr;
   ValueId value = 0;                 ///< Its first result, in the observed run.
   std::optional<TensorMeta> result;  ///< Where that is a tensor.
-  std::optional<Array> array;        ///< Where the step leaves it, if it does.
 };
 
 /// One thing that a plan does.
@@ -69,6 +68,13 @@ struct Step {
   std::vector<BufferId> writes;
   double operations = 0;  ///< Floating-point additions and multiplications.
   std::string detail;     ///< Sizes, layout, algorithm: for people.
+};
+
+/// A result of an operator that is there, in float32, after a step.
+struct KnownResult {
+  std::size_t step = 0;
+  ValueId value = 0;  ///< In the observed run.
+  Array array;
 };
 
 /// How a value of LibTorch's is put together from what a plan has.
@@ -94,6 +100,7 @@ struct Plan {
   std::size_t arena_bytes = 0;
   std::size_t scratch_floats = 0;  ///< For each thread.
   ValueTree result;
+  std::vector<KnownResult> known;  ///< In the order of the steps.
   std::vector<std::shared_ptr<const void>>
       keeps;                ///< Packed weights, and what else steps point to.
   std::size_t planned = 0;  ///< Operators that have a kernel of ours.

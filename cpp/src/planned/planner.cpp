@@ -219,10 +219,7 @@ void Planner::absorb(std::size_t operation) {
 
 PlannedOperator Planner::planned(const torch::jit::Node* node, ValueId result) const {
   const TensorMeta* const meta = tensor(result);
-  return {.node = node,
-          .value = result,
-          .result = meta ? std::optional(*meta) : std::nullopt,
-          .array = {}};
+  return {.node = node, .value = result, .result = meta ? std::optional(*meta) : std::nullopt};
 }
 
 void Planner::emit(Step step) {
@@ -235,7 +232,7 @@ void Planner::leave(std::size_t operation, Step step) {
   ++plan_.left;
   const ObservedOperation& left = seen_.operations[operation];
   step.operators = {left.outputs.empty()
-                        ? PlannedOperator{.node = left.node, .value = 0, .result = {}, .array = {}}
+                        ? PlannedOperator{.node = left.node, .value = 0, .result = {}}
                         : planned(left.node, left.outputs[0])};
   plan_.steps.push_back(std::move(step));
 }

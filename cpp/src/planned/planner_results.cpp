@@ -47,17 +47,22 @@ void Planner::finish_result() {
     expressions_.remove(left);  // Nobody asked.
 }
 
-/// Where steps leave what operators give.
+/// What operators give is there after the last step that writes to it.
 void Planner::note_results() {
-  for (Step& step : plan_.steps) {
-    for (PlannedOperator& each : step.operators) {
+  std::vector<std::optional<std::size_t>> written(plan_.buffers.size());
+  for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
+    for (const BufferId buffer : plan_.steps[i].writes) written[buffer] = i;
+  }
+  for (const Step& step : plan_.steps) {
+    for (const PlannedOperator& each : step.operators) {
       if (!each.result || places_[each.value].kind != Place::Kind::array) continue;
       const Array& array = places_[each.value].array;
-      const bool is_written =
-          std::find(step.writes.begin(), step.writes.end(), array.buffer) != step.writes.end();
-      if (is_written && array.sizes == each.result->sizes) each.array = array;
+      if (array.sizes != each.result->sizes || !written[array.buffer]) continue;
+      plan_.known.push_back({.step = *written[array.buffer], .value = each.value, .array = array});
     }
   }
+  std::stable_sort(plan_.known.begin(), plan_.known.end(),
+                   [](const KnownResult& a, const KnownResult& b) { return a.step < b.step; });
 }
 
 }  // namespace torchship
