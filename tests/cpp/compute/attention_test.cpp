@@ -1,5 +1,3 @@
-// Of one level: compiled with TORCHSHIP_LEVEL, and with the sources of cpp/src/compute/isa of that level.
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -10,12 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "compute/isa/entries.h"
+#include "level.h"
+
 
 namespace torchship::compute {
 namespace {
-
-namespace level = TORCHSHIP_LEVEL;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
@@ -113,8 +110,8 @@ std::vector<float> check(const Case& of, float sharpness = 1) {
   const std::vector<float> mask = mask_of(of, attention.mask_strides);
   if (of.mask != Mask::none) attention.mask = mask.data();
   for (int i = 0; i < of.threads; ++i) {
-    std::vector<float> scratch(static_cast<std::size_t>(level::attend_scratch(attention)), NAN);
-    level::attend(attention, {i, of.threads}, scratch.data());
+    std::vector<float> scratch(static_cast<std::size_t>(level().attend_scratch(attention)), NAN);
+    level().attend(attention, {i, of.threads}, scratch.data());
   }
 
   std::vector<bool> is_written(result.memory.size());
@@ -162,11 +159,7 @@ std::vector<float> check(const Case& of, float sharpness = 1) {
   return result.memory;
 }
 
-#define LEVEL_NAME_OF(level, name) level##_##name
-#define LEVEL_NAME(level, name) LEVEL_NAME_OF(level, name)
-#define ATTENTION_TEST(name) TEST(LEVEL_NAME(TORCHSHIP_LEVEL, ComputeAttentionTest), name)
-
-ATTENTION_TEST(AllSmallSizes) {
+TEST(ComputeAttentionTest, AllSmallSizes) {
   for (std::int64_t rows : {0, 1, 2, 3, 4, 5, 6, 7, 13, 24, 25, 49, 64}) {
     for (std::int64_t columns : {0, 1, 2, 5, 8, 15, 16, 17, 31, 33, 64}) {
       for (bool is_causal : {false, true}) {
@@ -176,7 +169,7 @@ ATTENTION_TEST(AllSmallSizes) {
   }
 }
 
-ATTENTION_TEST(Widths) {
+TEST(ComputeAttentionTest, Widths) {
   for (std::int64_t rows : {1, 9}) {
     for (std::int64_t width : {0, 1, 3, 4, 7, 8, 9, 16, 20, 32, 40, 64, 100}) {
       for (std::int64_t value_width : {1, 3, 8, 15, 16, 17, 24, 32, 33, 64, 71}) {
@@ -186,7 +179,7 @@ ATTENTION_TEST(Widths) {
   }
 }
 
-ATTENTION_TEST(ManyColumnsAreDoneInBlocks) {
+TEST(ComputeAttentionTest, ManyColumnsAreDoneInBlocks) {
   for (std::int64_t rows : {1, 3, 30, 300}) {
     for (std::int64_t columns : {255, 256, 257, 511, 700}) {
       for (bool is_causal : {false, true}) {
@@ -198,7 +191,7 @@ ATTENTION_TEST(ManyColumnsAreDoneInBlocks) {
   }
 }
 
-ATTENTION_TEST(Masks) {
+TEST(ComputeAttentionTest, Masks) {
   for (std::int64_t rows : {1, 4, 30}) {
     for (std::int64_t columns : {4, 7, 40, 600}) {
       for (auto mask : {Mask::dense, Mask::of_columns, Mask::of_heads, Mask::strided,
@@ -210,7 +203,7 @@ ATTENTION_TEST(Masks) {
   }
 }
 
-ATTENTION_TEST(HeadsShareKeys) {
+TEST(ComputeAttentionTest, HeadsShareKeys) {
   for (std::int64_t rows : {1, 9}) {
     for (std::int64_t key_heads : {1, 2, 3, 6}) {
       check({.batch = 2, .heads = 6, .key_heads = key_heads, .rows = rows, .columns = 21, .width = 16});
@@ -218,7 +211,7 @@ ATTENTION_TEST(HeadsShareKeys) {
   }
 }
 
-ATTENTION_TEST(ThreadsGiveTheSameBits) {
+TEST(ComputeAttentionTest, ThreadsGiveTheSameBits) {
   for (std::int64_t rows : {1, 3, 20, 64, 100}) {
     for (std::int64_t heads : {1, 2, 6}) {
       for (bool is_causal : {false, true}) {
@@ -233,7 +226,7 @@ ATTENTION_TEST(ThreadsGiveTheSameBits) {
   }
 }
 
-ATTENTION_TEST(WhatIsNoNumberGoesThrough) {
+TEST(ComputeAttentionTest, WhatIsNoNumberGoesThrough) {
   for (std::int64_t rows : {1, 7}) {
     for (std::int64_t columns : {3, 20, 600}) {
       const std::vector<float> ones(static_cast<std::size_t>(columns * 8), 1);
@@ -245,10 +238,10 @@ ATTENTION_TEST(WhatIsNoNumberGoesThrough) {
       attention.v_strides[2] = attention.result_strides[2] = 8;
       std::vector<float> result(q.size());
       attention.q = q.data(), attention.k = attention.v = ones.data(), attention.result = result.data();
-      std::vector<float> scratch(static_cast<std::size_t>(level::attend_scratch(attention)));
+      std::vector<float> scratch(static_cast<std::size_t>(level().attend_scratch(attention)));
       const auto expect = [&](const std::string& what, bool first_row_is_nan, bool others_are_nan) {
         SCOPED_TRACE(what + " " + std::to_string(rows) + " x " + std::to_string(columns));
-        level::attend(attention, {0, 1}, scratch.data());
+        level().attend(attention, {0, 1}, scratch.data());
         for (std::size_t i = 0; i < result.size(); ++i) {
           const bool is_nan = i < 8 ? first_row_is_nan : others_are_nan;
           EXPECT_EQ(std::isnan(result[i]), is_nan) << i << ": " << result[i];

@@ -1,5 +1,4 @@
-// Of one level: compiled with TORCHSHIP_LEVEL, and with the sources of cpp/src/compute/isa of that
-// level:: Convolutions against sums in double precision.
+// Convolutions against sums in double precision.
 
 #include <gtest/gtest.h>
 
@@ -14,13 +13,11 @@
 #include <vector>
 
 #include "compute/convolution.h"
-#include "compute/isa/entries.h"
 #include "compute/share.h"
+#include "level.h"
 
 namespace torchship::compute {
 namespace {
-
-namespace level = TORCHSHIP_LEVEL;
 
 /// Memory of exactly this size, between guards that check() reads.
 class Guarded {
@@ -148,8 +145,8 @@ std::string description(const Convolution& c, const Options& options) {
 /// The convolution by a team of `count` threads, one after the other.
 std::vector<float> result_of(Convolution c, Numbers& numbers, const Options& options, int count) {
   const std::int64_t size = c.batch * c.out_height * c.out_width * c.filters;
-  Guarded packed(level::packed_filters_size(c)), result(size, 777);
-  level::pack_filters(c, numbers.filters.data(), packed.data());
+  Guarded packed(level().packed_filters_size(c)), result(size, 777);
+  level().pack_filters(c, numbers.filters.data(), packed.data());
   packed.check();
   if (options.residual == 2)
     std::copy(numbers.residual.begin(), numbers.residual.end(), result.data());
@@ -163,8 +160,8 @@ std::vector<float> result_of(Convolution c, Numbers& numbers, const Options& opt
   c.epilogue.residual_stride = c.filters;
   c.epilogue.residual_is_last = options.residual_is_last;
   for (int index = 0; index < count; ++index) {
-    Guarded scratch(level::convolve_scratch(c), std::numeric_limits<float>::quiet_NaN());
-    level::convolve(c, {index, count}, scratch.data());
+    Guarded scratch(level().convolve_scratch(c), std::numeric_limits<float>::quiet_NaN());
+    level().convolve(c, {index, count}, scratch.data());
     scratch.check();
   }
   result.check();
@@ -269,11 +266,7 @@ Convolution random_window(Random& random, std::int64_t most_size, std::int64_t m
   return c;
 }
 
-#define LEVEL_NAME_OF(level, name) level##_##name
-#define LEVEL_NAME(level, name) LEVEL_NAME_OF(level, name)
-#define CONVOLUTION_TEST(name) TEST(LEVEL_NAME(TORCHSHIP_LEVEL, ComputeConvolutionTest), name)
-
-CONVOLUTION_TEST(DirectOfRandomSizes) {
+TEST(ComputeConvolutionTest, DirectOfRandomSizes) {
   Random random(1);
   for (int i = 0; i < 250; ++i) {
     Convolution c = random_window(random, 14, 5);
@@ -285,7 +278,7 @@ CONVOLUTION_TEST(DirectOfRandomSizes) {
   }
 }
 
-CONVOLUTION_TEST(DirectInBlocks) {
+TEST(ComputeConvolutionTest, DirectInBlocks) {
   Random random(2);
   const Convolution cases[] = {
       square(1, 9, 300, 35, 3, 1, 1),  // Blocks of terms: parts of a tap.
@@ -315,7 +308,7 @@ CONVOLUTION_TEST(DirectInBlocks) {
   check(sound, random.options(), random.generator());
 }
 
-CONVOLUTION_TEST(DepthwiseOfRandomSizes) {
+TEST(ComputeConvolutionTest, DepthwiseOfRandomSizes) {
   Random random(3);
   for (int i = 0; i < 250; ++i) {
     Convolution c = random_window(random, 20, 5);
@@ -333,7 +326,7 @@ CONVOLUTION_TEST(DepthwiseOfRandomSizes) {
   }
 }
 
-CONVOLUTION_TEST(WinogradOfRandomSizes) {
+TEST(ComputeConvolutionTest, WinogradOfRandomSizes) {
   Random random(4);
   for (int i = 0; i < 120; ++i) {
     Convolution c;
@@ -355,26 +348,26 @@ CONVOLUTION_TEST(WinogradOfRandomSizes) {
   }
 }
 
-CONVOLUTION_TEST(ChoosesWhatFits) {
+TEST(ComputeConvolutionTest, ChoosesWhatFits) {
   for (const std::int64_t size : {1, 2, 4, 7, 14, 28, 56}) {
     for (const std::int64_t channels : {1, 3, 16, 64, 512}) {
-      EXPECT_NE(level::choose_algorithm(square(1, size, channels, 64, 3, 1, 1), true),
+      EXPECT_NE(level().choose_algorithm(square(1, size, channels, 64, 3, 1, 1), true),
                 Algorithm::winograd_4);
-      EXPECT_EQ(level::choose_algorithm(square(1, size, channels, 64, 3, 2, 1), false),
+      EXPECT_EQ(level().choose_algorithm(square(1, size, channels, 64, 3, 2, 1), false),
                 Algorithm::direct);
-      EXPECT_EQ(level::choose_algorithm(square(1, size, channels, 64, 1, 1, 0), false),
+      EXPECT_EQ(level().choose_algorithm(square(1, size, channels, 64, 1, 1, 0), false),
                 Algorithm::direct);
       Convolution grouped = square(1, size, channels * 2, channels * 4, 3, 1, 1);
       grouped.groups = channels * 2;
-      EXPECT_EQ(level::choose_algorithm(grouped, false), Algorithm::direct);
+      EXPECT_EQ(level().choose_algorithm(grouped, false), Algorithm::direct);
       grouped.filters = grouped.channels;
-      EXPECT_EQ(level::choose_algorithm(grouped, false), Algorithm::depthwise);
+      EXPECT_EQ(level().choose_algorithm(grouped, false), Algorithm::depthwise);
     }
   }
-  EXPECT_EQ(level::choose_algorithm(square(1, 56, 64, 64, 3, 1, 1), false), Algorithm::winograd_4);
+  EXPECT_EQ(level().choose_algorithm(square(1, 56, 64, 64, 3, 1, 1), false), Algorithm::winograd_4);
 }
 
-CONVOLUTION_TEST(KeepsWhatIsNoNumber) {
+TEST(ComputeConvolutionTest, KeepsWhatIsNoNumber) {
   std::mt19937 random(5);
   for (const Algorithm algorithm :
        {Algorithm::direct, Algorithm::depthwise, Algorithm::winograd_2, Algorithm::winograd_4}) {

@@ -4,14 +4,12 @@
 #include <cstring>
 #include <numeric>
 
-#include "compute/isa/entries.h"
 #include "compute/pointwise.h"
 #include "buffers.h"
+#include "level.h"
 
 namespace torchship::compute {
 namespace {
-
-namespace level = TORCHSHIP_LEVEL;
 
 using Sizes = std::vector<std::int64_t>;
 
@@ -53,7 +51,7 @@ void check_copy(const Sizes& sizes, const Sizes& from_strides, const Sizes& to_s
   for (int threads = 1; threads <= 5; ++threads) {
     Guarded expected(to.size(), -5);
     for (std::int64_t i = 0; i < to.size(); ++i) to[i] = -5;
-    for_each_share(threads, [&](Share share) { level::copy(copying, share); });
+    for_each_share(threads, [&](Share share) { level().copy(copying, share); });
     for (std::int64_t index = 0; index < count; ++index) {
       std::int64_t rest = index, at = 0, there = 0;
       for (std::size_t i = sizes.size(); i-- > 0; rest /= sizes[i]) {
@@ -125,7 +123,7 @@ TEST(Copy, NothingAtAll) {
   copying.sizes[0] = 0, copying.sizes[1] = 4;
   copying.from_strides[0] = copying.to_strides[0] = 4;
   copying.from_strides[1] = copying.to_strides[1] = 1;
-  level::copy(copying, Share{});
+  level().copy(copying, Share{});
 }
 
 }  // namespace

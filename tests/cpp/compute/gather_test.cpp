@@ -5,12 +5,10 @@
 #include <gtest/gtest.h>
 
 #include "buffers.h"
-#include "compute/isa/entries.h"
+#include "level.h"
 
 namespace torchship::compute {
 namespace {
-
-namespace level = TORCHSHIP_LEVEL;
 
 Gathering gathering_of(Guarded& table, std::int64_t width, const std::vector<std::int64_t>& indices,
                        Guarded& result) {
@@ -34,7 +32,7 @@ TEST(Gather, AllWidthsAndShares) {
       for (int threads = 1; threads <= 5; ++threads) {
         for (std::int64_t i = 0; i < result.size(); ++i) result[i] = -1;
         for_each_share(threads, [&](Share share) {
-          ASSERT_TRUE(level::gather(gathering_of(table, width, indices, result), share));
+          ASSERT_TRUE(level().gather(gathering_of(table, width, indices, result), share));
         });
         for (std::int64_t i = 0; i < result.size(); ++i) {
           const std::int64_t row = indices[static_cast<std::size_t>(i / width)];
@@ -50,9 +48,9 @@ TEST(Gather, IndicesOfNoRow) {
   Guarded table(10), result(8);
   for (const std::int64_t wrong : {std::int64_t{-1}, std::int64_t{5}, INT64_MIN, INT64_MAX}) {
     const std::vector<std::int64_t> indices = {0, 4, wrong, 1};
-    EXPECT_FALSE(level::gather(gathering_of(table, 2, indices, result), {0, 1}));
-    EXPECT_TRUE(level::gather(gathering_of(table, 2, indices, result), {0, 2}));
-    EXPECT_FALSE(level::gather(gathering_of(table, 2, indices, result), {1, 2}));
+    EXPECT_FALSE(level().gather(gathering_of(table, 2, indices, result), {0, 1}));
+    EXPECT_TRUE(level().gather(gathering_of(table, 2, indices, result), {0, 2}));
+    EXPECT_FALSE(level().gather(gathering_of(table, 2, indices, result), {1, 2}));
     EXPECT_TRUE(result.is_intact());
   }
 }

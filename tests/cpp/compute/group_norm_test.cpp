@@ -6,13 +6,11 @@
 #include <limits>
 
 #include "buffers.h"
-#include "compute/isa/entries.h"
 #include "compute/pointwise.h"
+#include "level.h"
 
 namespace torchship::compute {
 namespace {
-
-namespace level = TORCHSHIP_LEVEL;
 
 struct Case {
   std::int64_t batch, positions, channels, groups;
@@ -72,7 +70,7 @@ void check(const Case& each) {
     const std::vector<double> expected = reference(norm);
     for (int threads = 1; threads <= 5; ++threads) {
       for (std::int64_t i = 0; i < size; ++i) result[i] = -77;
-      for_each_share(threads, [&](Share share) { level::group_norm(norm, share); });
+      for_each_share(threads, [&](Share share) { level().group_norm(norm, share); });
       for (std::int64_t i = 0; i < size; ++i) {
         ASSERT_TRUE(is_close(result[i], expected[static_cast<std::size_t>(i)], each.tolerance))
             << each.batch << " x " << each.positions << " x " << each.channels << ", "
@@ -84,7 +82,7 @@ void check(const Case& each) {
     Guarded values(size);
     for (std::int64_t i = 0; i < size; ++i) values[i] = input[i];
     norm.input = norm.result = values.data();
-    for_each_share(2, [&](Share share) { level::group_norm(norm, share); });
+    for_each_share(2, [&](Share share) { level().group_norm(norm, share); });
     for (std::int64_t i = 0; i < size; ++i) ASSERT_NEAR(values[i], result[i], each.tolerance);
     ASSERT_TRUE(values.is_intact() && input.is_intact());
   }
@@ -135,7 +133,7 @@ TEST(GroupNorm, BlocksThatDiffer) {
     norm.batch = 1, norm.positions = kPositions, norm.channels = kChannels, norm.groups = 2;
     norm.channels_last = channels_last, norm.epsilon = 1e-5;
     norm.input = input.data(), norm.result = result.data();
-    level::group_norm(norm, {});
+    level().group_norm(norm, {});
     const std::vector<double> expected = reference(norm);
     for (std::int64_t i = 0; i < result.size(); ++i)
       ASSERT_TRUE(is_close(result[i], expected[static_cast<std::size_t>(i)], 1e-5));
@@ -154,7 +152,7 @@ TEST(GroupNorm, WhatIsNoNumberStaysInItsGroup) {
       const std::int64_t at = place(norm, 0, 20, 5);
       const float before = input[at];
       input[at] = value;
-      level::group_norm(norm, {});
+      level().group_norm(norm, {});
       for (std::int64_t channel = 0; channel < 16; ++channel) {
         for (std::int64_t position = 0; position < 50; ++position) {
           ASSERT_EQ(std::isnan(result[place(norm, 0, position, channel)]), channel / 4 == 1);

@@ -7,14 +7,12 @@
 #include <cstring>
 #include <limits>
 
-#include "compute/isa/entries.h"
 #include "compute/pointwise.h"
 #include "buffers.h"
+#include "level.h"
 
 namespace torchship::compute {
 namespace {
-
-namespace level = TORCHSHIP_LEVEL;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
@@ -32,8 +30,8 @@ std::vector<float> evaluate(const Instruction& instruction, std::vector<float> v
   std::vector<float> result(values.size());
   const float* const inputs[] = {values.data()};
   float* const results[] = {result.data()};
-  level::pointwise(program, call, inputs, results, Share{},
-                   scratch_memory(level::pointwise_scratch(program)));
+  level().pointwise(program, call, inputs, results, Share{},
+                   scratch_memory(level().pointwise_scratch(program)));
   return result;
 }
 

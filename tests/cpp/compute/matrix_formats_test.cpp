@@ -14,12 +14,10 @@
 
 #include "activated.h"
 #include "buffers.h"
-#include "compute/isa/entries.h"
+#include "level.h"
 
 namespace torchship::compute {
 namespace {
-
-namespace level = TORCHSHIP_LEVEL;
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -37,16 +35,16 @@ Floats numbers(std::int64_t count, unsigned seed) {
 }
 
 Floats packed_of(const Unpacked& matrix, Format format) {
-  Guarded packed(level::packed_matrix_size(matrix.k, matrix.n, format), kNan);
-  level::pack_matrix(matrix, format, packed.data());
+  Guarded packed(level().packed_matrix_size(matrix.k, matrix.n, format), kNan);
+  level().pack_matrix(matrix, format, packed.data());
   EXPECT_TRUE(packed.is_intact());
   return {packed.data(), packed.data() + packed.size()};
 }
 
 void multiply(const Product& product, int threads) {
   for_each_share(threads, [&](Share share) {
-    Guarded scratch(level::multiply_scratch(product), kNan);
-    level::multiply(product, share, scratch.data());
+    Guarded scratch(level().multiply_scratch(product), kNan);
+    level().multiply(product, share, scratch.data());
     EXPECT_TRUE(scratch.is_intact());
   });
 }
@@ -274,11 +272,7 @@ Floats check(const Case& of) {
 
 constexpr Format kFormats[] = {Format::bfloat16, Format::int8};
 
-#define LEVEL_NAME_OF(level, name) level##_##name
-#define LEVEL_NAME(level, name) LEVEL_NAME_OF(level, name)
-#define FORMATS_TEST(name) TEST(LEVEL_NAME(TORCHSHIP_LEVEL, ComputeMatrixFormatsTest), name)
-
-FORMATS_TEST(SmallSizes) {
+TEST(ComputeMatrixFormatsTest, SmallSizes) {
   for (const Format format : kFormats) {
     for (std::int64_t m : {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14}) {
       for (std::int64_t n : {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 25, 31, 32, 33, 48, 65, 129}) {
@@ -290,7 +284,7 @@ FORMATS_TEST(SmallSizes) {
   }
 }
 
-FORMATS_TEST(LongSums) {
+TEST(ComputeMatrixFormatsTest, LongSums) {
   for (const Format format : kFormats) {
     for (std::int64_t k : {383, 384, 385, 769, 1537}) {
       for (std::int64_t m : {1, 2, 3, 6, 7, 13, 26}) {
@@ -305,7 +299,7 @@ FORMATS_TEST(LongSums) {
   }
 }
 
-FORMATS_TEST(Epilogues) {
+TEST(ComputeMatrixFormatsTest, Epilogues) {
   for (const Format format : kFormats) {
     for (std::int64_t n : {1, 7, 16, 43}) {
       for (std::int64_t m : {1, 2, 9}) {
@@ -327,7 +321,7 @@ FORMATS_TEST(Epilogues) {
   }
 }
 
-FORMATS_TEST(ThreadsGiveTheSameBits) {
+TEST(ComputeMatrixFormatsTest, ThreadsGiveTheSameBits) {
   constexpr std::int64_t kSizes[][3] = {{1, 50, 200}, {2, 400, 130}, {5, 30, 40},   {8, 512, 10},
                                         {8, 800, 96}, {64, 500, 80}, {100, 3, 8},   {77, 16, 1},
                                         {3, 9, 1},    {50, 64, 128}, {200, 17, 33}, {1, 3, 8},
@@ -346,7 +340,7 @@ FORMATS_TEST(ThreadsGiveTheSameBits) {
   }
 }
 
-FORMATS_TEST(RowsGiveTheSameBitsWhereverTheyAre) {
+TEST(ComputeMatrixFormatsTest, RowsGiveTheSameBitsWhereverTheyAre) {
   for (const Format format : kFormats) {
     for (std::int64_t n : {1, 10, 70}) {
       const Floats many = check({.format = format, .m = 40, .k = 900, .n = n});
@@ -358,18 +352,18 @@ FORMATS_TEST(RowsGiveTheSameBitsWhereverTheyAre) {
   }
 }
 
-FORMATS_TEST(TransposedMatricesArePacked) {
+TEST(ComputeMatrixFormatsTest, TransposedMatricesArePacked) {
   for (const Format format : kFormats) {
     check({.format = format, .m = 9, .k = 33, .n = 41, .b_is_transposed = true});
     check({.format = format, .m = 9, .k = 33, .n = 1, .b_is_transposed = true});
   }
 }
 
-FORMATS_TEST(PackedMatricesAreSmaller) {
+TEST(ComputeMatrixFormatsTest, PackedMatricesAreSmaller) {
   for (std::int64_t k : {64, 1000}) {
     for (std::int64_t n : {1, 64, 1000}) {
       const auto size = [&](Format format) {
-        return static_cast<double>(level::packed_matrix_size(k, n, format));
+        return static_cast<double>(level().packed_matrix_size(k, n, format));
       };
       EXPECT_LE(size(Format::bfloat16), 0.5 * size(Format::float32) + 16);
       EXPECT_LE(size(Format::int8),
@@ -394,7 +388,7 @@ Floats product_of(const Floats& a, const Floats& b, std::int64_t k, Format forma
   return c;
 }
 
-FORMATS_TEST(BFloat16RoundsToTheNearest) {
+TEST(ComputeMatrixFormatsTest, BFloat16RoundsToTheNearest) {
   const auto from_bits = [](std::uint32_t bits) { return std::bit_cast<float>(bits); };
   const std::array<std::array<std::uint32_t, 2>, 10> cases = {
       {{0x3f808000, 0x3f800000},  // Halves.
@@ -421,7 +415,7 @@ FORMATS_TEST(BFloat16RoundsToTheNearest) {
   }
 }
 
-FORMATS_TEST(WhatIsNoNumberGoesThrough) {
+TEST(ComputeMatrixFormatsTest, WhatIsNoNumberGoesThrough) {
   const Floats a = {1, 2, kNan, 1, kInfinity, 0, -kInfinity, 2, 2, 2, 2, 2};  // Times 0.
   for (const Format format : kFormats) {
     for (const std::size_t n : {1, 5, 20, 64}) {
@@ -438,7 +432,7 @@ FORMATS_TEST(WhatIsNoNumberGoesThrough) {
   }
 }
 
-FORMATS_TEST(NotFiniteNumbersMakeTheirInt8RowsAndColumnsNan) {
+TEST(ComputeMatrixFormatsTest, NotFiniteNumbersMakeTheirInt8RowsAndColumnsNan) {
   for (const float bad : {kNan, kInfinity, -kInfinity}) {
     for (const std::int64_t k : {1, 3, 16, 70}) {
       for (std::int64_t at = 0; at < k; ++at) {
@@ -457,7 +451,7 @@ FORMATS_TEST(NotFiniteNumbersMakeTheirInt8RowsAndColumnsNan) {
   }
 }
 
-FORMATS_TEST(Int8OfZerosIsExact) {
+TEST(ComputeMatrixFormatsTest, Int8OfZerosIsExact) {
   const Floats bias = numbers(40, 7);
   Epilogue epilogue;
   epilogue.bias = bias.data();
@@ -473,7 +467,7 @@ FORMATS_TEST(Int8OfZerosIsExact) {
   }
 }
 
-FORMATS_TEST(Int8OfVeryLargeAndSmallNumbers) {
+TEST(ComputeMatrixFormatsTest, Int8OfVeryLargeAndSmallNumbers) {
   const float largest = std::numeric_limits<float>::max();
   for (const std::size_t n : {1, 3, 40}) {
     for (const float number :
@@ -489,7 +483,7 @@ FORMATS_TEST(Int8OfVeryLargeAndSmallNumbers) {
   }
 }
 
-FORMATS_TEST(Int8SumsOfAnyLengthDoNotOverflow) {
+TEST(ComputeMatrixFormatsTest, Int8SumsOfAnyLengthDoNotOverflow) {
   for (const std::int64_t k : {65'535, 65'536, 65'537, 133'145, 300'001}) {
     for (const std::int64_t n : {1, 3, 20}) {
       const Floats ones(index_of(k * n), 1), negative(index_of(k * n), -1);

@@ -1,5 +1,3 @@
-// Of one level: compiled with TORCHSHIP_LEVEL, and with the sources of cpp/src/compute/isa of that level.
-
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -10,12 +8,10 @@
 #include <vector>
 
 #include "activated.h"
-#include "compute/isa/entries.h"
+#include "level.h"
 
 namespace torchship::compute {
 namespace {
-
-namespace level = TORCHSHIP_LEVEL;
 
 constexpr float kGuard = 12345.5f;
 
@@ -63,8 +59,8 @@ std::vector<float> check(const Case& of) {
 
   Unpacked unpacked = {of.k, of.n, b.data(), of.n, 1};
   if (of.b_is_transposed) unpacked.k_stride = 1, unpacked.n_stride = of.k;
-  std::vector<float> packed(size(level::packed_matrix_size(of.k, of.n, Format::float32)));
-  level::pack_matrix(unpacked, Format::float32, packed.data());
+  std::vector<float> packed(size(level().packed_matrix_size(of.k, of.n, Format::float32)));
+  level().pack_matrix(unpacked, Format::float32, packed.data());
 
   Product product;
   product.m = of.m, product.k = of.k, product.n = of.n;
@@ -84,8 +80,8 @@ std::vector<float> check(const Case& of) {
   product.epilogue.activation = of.activation;
   product.epilogue.low = -0.5f, product.epilogue.high = 0.75f;
   for (int i = 0; i < of.threads; ++i) {
-    std::vector<float> scratch(size(level::multiply_scratch(product)), NAN);
-    level::multiply(product, {i, of.threads}, scratch.data());
+    std::vector<float> scratch(size(level().multiply_scratch(product)), NAN);
+    level().multiply(product, {i, of.threads}, scratch.data());
   }
 
   for (std::int64_t row = 0; row < of.m; ++row) {
@@ -117,11 +113,7 @@ std::vector<float> check(const Case& of) {
   return c;
 }
 
-#define LEVEL_NAME_OF(level, name) level##_##name
-#define LEVEL_NAME(level, name) LEVEL_NAME_OF(level, name)
-#define MATRIX_TEST(name) TEST(LEVEL_NAME(TORCHSHIP_LEVEL, ComputeMatrixTest), name)
-
-MATRIX_TEST(AllSmallSizes) {
+TEST(ComputeMatrixTest, AllSmallSizes) {
   for (std::int64_t m = 0; m <= 20; ++m) {
     for (std::int64_t n : {1, 2, 3, 4, 5, 7, 8, 9, 11, 15, 16, 17, 24, 25, 31, 32, 33, 40, 48, 65, 129}) {
       for (std::int64_t k : {0, 1, 2, 3, 8, 17}) check({.m = m, .k = k, .n = n, .has_bias = true});
@@ -129,7 +121,7 @@ MATRIX_TEST(AllSmallSizes) {
   }
 }
 
-MATRIX_TEST(LongSumsAreDoneInBlocks) {
+TEST(ComputeMatrixTest, LongSumsAreDoneInBlocks) {
   for (std::int64_t k : {383, 384, 385, 768, 769, 1537}) {
     for (std::int64_t m : {1, 2, 3, 6, 7, 8, 9, 13, 26}) {
       for (std::int64_t n : {1, 5, 12, 16, 20, 33}) {
@@ -142,7 +134,7 @@ MATRIX_TEST(LongSumsAreDoneInBlocks) {
   check({.m = 3000, .k = 20, .n = 18, .activation = Activation::relu});
 }
 
-MATRIX_TEST(Epilogues) {
+TEST(ComputeMatrixTest, Epilogues) {
   for (std::int64_t n : {1, 7, 16, 21, 43}) {
     for (std::int64_t m : {1, 2, 9, 17}) {
       for (int activation = 0; activation <= static_cast<int>(Activation::clamp); ++activation) {
@@ -162,7 +154,7 @@ MATRIX_TEST(Epilogues) {
   }
 }
 
-MATRIX_TEST(ThreadsGiveTheSameBits) {
+TEST(ComputeMatrixTest, ThreadsGiveTheSameBits) {
   constexpr std::int64_t kSizes[][3] = {{1, 50, 200}, {2, 400, 130}, {5, 30, 40},   {8, 512, 10},
                                         {8, 800, 96}, {64, 500, 80}, {100, 3, 8},   {77, 16, 1},
                                         {3, 9, 1},    {50, 64, 128}, {200, 17, 33}, {1, 3, 8}};
@@ -177,7 +169,7 @@ MATRIX_TEST(ThreadsGiveTheSameBits) {
   }
 }
 
-MATRIX_TEST(RowsGiveTheSameBitsWhereverTheyAre) {
+TEST(ComputeMatrixTest, RowsGiveTheSameBitsWhereverTheyAre) {
   for (std::int64_t n : {1, 10, 70}) {
     const auto few = check({.m = 1, .k = 900, .n = n});
     const auto many = check({.m = 40, .k = 900, .n = n});
@@ -185,21 +177,21 @@ MATRIX_TEST(RowsGiveTheSameBitsWhereverTheyAre) {
   }
 }
 
-MATRIX_TEST(TransposedMatricesArePacked) {
+TEST(ComputeMatrixTest, TransposedMatricesArePacked) {
   check({.m = 9, .k = 33, .n = 41, .b_is_transposed = true});
   check({.m = 9, .k = 33, .n = 1, .b_is_transposed = true});
 }
 
-MATRIX_TEST(WhatIsNoNumberGoesThrough) {
+TEST(ComputeMatrixTest, WhatIsNoNumberGoesThrough) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const float infinity = std::numeric_limits<float>::infinity();
   for (std::int64_t n : {1, 5, 20}) {
     for (auto activation : {Activation::none, Activation::relu, Activation::clamp, Activation::gelu}) {
       const std::vector<float> a = {1, 2, nan, 1, infinity, 0, 1, 1, -infinity, 2, 2, 2};  // Times 0.
       const std::vector<float> b(static_cast<std::size_t>(3 * n), 0);
-      const std::int64_t size = level::packed_matrix_size(3, n, Format::float32);
+      const std::int64_t size = level().packed_matrix_size(3, n, Format::float32);
       std::vector<float> packed(static_cast<std::size_t>(size));
-      level::pack_matrix({3, n, b.data(), n, 1}, Format::float32, packed.data());
+      level().pack_matrix({3, n, b.data(), n, 1}, Format::float32, packed.data());
       std::vector<float> c(static_cast<std::size_t>(4 * n));
       Product product;
       product.m = 4, product.k = 3, product.n = n;
@@ -207,7 +199,7 @@ MATRIX_TEST(WhatIsNoNumberGoesThrough) {
       product.b = packed.data(), product.c = c.data(), product.c_stride = n;
       product.epilogue.activation = activation;
       product.epilogue.high = 1;
-      level::multiply(product, {0, 1}, nullptr);
+      level().multiply(product, {0, 1}, nullptr);
       for (std::size_t i = 0; i < c.size(); ++i) {
         EXPECT_EQ(std::isnan(c[i]), i < static_cast<std::size_t>(3 * n)) << i << ": " << c[i];
       }

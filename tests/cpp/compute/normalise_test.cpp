@@ -5,14 +5,12 @@
 #include <cmath>
 #include <limits>
 
-#include "compute/isa/entries.h"
 #include "compute/pointwise.h"
 #include "buffers.h"
+#include "level.h"
 
 namespace torchship::compute {
 namespace {
-
-namespace level = TORCHSHIP_LEVEL;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
@@ -47,7 +45,7 @@ TEST(Softmax, AllSizesAndShares) {
       for (int threads = 1; threads <= 5; ++threads) {
         for (std::int64_t i = 0; i < result.size(); ++i) result[i] = -1;
         for_each_share(threads, [&](Share share) {
-          level::softmax(rows_of(rows, columns, input, result), share);
+          level().softmax(rows_of(rows, columns, input, result), share);
         });
         for (std::int64_t row = 0; row < rows; ++row) {
           const std::vector<double> expected =
@@ -68,7 +66,7 @@ TEST(Softmax, SpecialValues) {
   for (const std::int64_t columns : {3, 8, 20}) {
     Guarded input(columns), result(columns);
     const auto all = [&](double expected) {
-      level::softmax(rows_of(1, columns, input, result), Share{});
+      level().softmax(rows_of(1, columns, input, result), Share{});
       for (std::int64_t i = 0; i < columns; ++i) {
         ASSERT_TRUE(is_close(result[i], expected, 1e-6));
       }
@@ -76,7 +74,7 @@ TEST(Softmax, SpecialValues) {
     for (std::int64_t i = 0; i < columns; ++i) input[i] = -kInfinity;
     all(kNaN);
     input[columns - 1] = 5;  // The others are masked.
-    level::softmax(rows_of(1, columns, input, result), Share{});
+    level().softmax(rows_of(1, columns, input, result), Share{});
     for (std::int64_t i = 0; i < columns; ++i) ASSERT_EQ(result[i], i == columns - 1 ? 1 : 0);
     input[0] = kNaN;
     all(kNaN);
@@ -84,7 +82,7 @@ TEST(Softmax, SpecialValues) {
     input[columns - 1] = kNaN;
     all(kNaN);
     input[columns - 1] = kInfinity;
-    level::softmax(rows_of(1, columns, input, result), Share{});
+    level().softmax(rows_of(1, columns, input, result), Share{});
     ASSERT_TRUE(std::isnan(result[columns - 1]));
     for (std::int64_t i = 0; i < columns; ++i) input[i] = 3e38f;
     all(1.0 / static_cast<double>(columns));
@@ -95,7 +93,7 @@ TEST(Softmax, InPlace) {
   Guarded values(100), copy(100);
   values.randomise(1);
   for (int i = 0; i < 100; ++i) copy[i] = values[i];
-  level::softmax(rows_of(4, 25, values, values), Share{});
+  level().softmax(rows_of(4, 25, values, values), Share{});
   for (std::int64_t row = 0; row < 4; ++row) {
     const std::vector<double> expected = softmax_of(copy.data() + row * 25, 25);
     for (std::int64_t i = 0; i < 25; ++i)
@@ -126,7 +124,7 @@ void check_layer_norm(const LayerNormCase& each, bool in_place = false) {
     if (each.bias) rows.bias = bias.data();
     if (each.residual) rows.residual = residual.data(), rows.residual_stride = each.columns + 5;
     if (each.sum) rows.sum = sum.data(), rows.sum_stride = each.columns + 4;
-    for_each_share(threads, [&](Share share) { level::layer_norm(rows, share); });
+    for_each_share(threads, [&](Share share) { level().layer_norm(rows, share); });
     for (std::int64_t row = 0; row < each.rows; ++row) {
       std::vector<double> values;
       double mean = 0, variance = 0;
@@ -179,7 +177,7 @@ TEST(LayerNorm, OneColumnAndWhatIsNoNumber) {
   input[0] = 5, input[1] = kNaN, input[2] = -5;
   Normalisation rows = rows_of(3, 1, input, result);
   rows.epsilon = 1e-5;
-  level::layer_norm(rows, Share{});
+  level().layer_norm(rows, Share{});
   EXPECT_EQ(result[0], 0);
   EXPECT_TRUE(std::isnan(result[1]));
   EXPECT_EQ(result[2], 0);
@@ -199,7 +197,7 @@ TEST(RmsNorm, AllSizesAndOptions) {
       if (has_residual) rows.residual = residual.data(), rows.residual_stride = columns;
       if (has_residual) rows.sum = sum.data(), rows.sum_stride = columns;
       for (int threads = 1; threads <= 5; ++threads) {
-        for_each_share(threads, [&](Share share) { level::rms_norm(rows, share); });
+        for_each_share(threads, [&](Share share) { level().rms_norm(rows, share); });
         for (std::int64_t row = 0; row < kRows; ++row) {
           const auto value = [&](std::int64_t i) -> double {
             const float from = input[row * (columns + 2) + i];
@@ -224,7 +222,7 @@ TEST(RmsNorm, WhatIsNoNumberStays) {
   Guarded input(20), result(20);
   input.randomise(1);
   input[13] = kNaN;
-  level::rms_norm(rows_of(2, 10, input, result), Share{});
+  level().rms_norm(rows_of(2, 10, input, result), Share{});
   for (std::int64_t i = 0; i < 20; ++i) ASSERT_EQ(std::isnan(result[i]), i >= 10);
 }
 
@@ -256,7 +254,7 @@ void check_reduce(std::int64_t outer, std::int64_t count, std::int64_t inner,
     const Reducing reducing{reduction, outer, count, inner, input.data(), result.data()};
     for (int threads = 1; threads <= 5; ++threads) {
       for (std::int64_t i = 0; i < result.size(); ++i) result[i] = -77;
-      for_each_share(threads, [&](Share share) { level::reduce(reducing, share); });
+      for_each_share(threads, [&](Share share) { level().reduce(reducing, share); });
       for (std::int64_t i = 0; i < result.size(); ++i) {
         ASSERT_TRUE(is_close(result[i], reduced(reducing, i / inner, i % inner), 2e-6))
             << outer << ", " << count << ", " << inner << ": " << static_cast<int>(reduction);
@@ -283,9 +281,9 @@ TEST(Reduce, WhatIsNoNumberStays) {
 
 TEST(Reduce, NothingAtAll) {
   Guarded result(3);
-  level::reduce({Reduction::mean, 1, 0, 3, nullptr, result.data()}, Share{});
+  level().reduce({Reduction::mean, 1, 0, 3, nullptr, result.data()}, Share{});
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(std::isnan(result[i]));
-  level::reduce({Reduction::sum, 1, 0, 3, nullptr, result.data()}, Share{});
+  level().reduce({Reduction::sum, 1, 0, 3, nullptr, result.data()}, Share{});
   for (int i = 0; i < 3; ++i) EXPECT_EQ(result[i], 0);
 }
 

@@ -3,14 +3,12 @@
 #include <cmath>
 #include <functional>
 
-#include "compute/isa/entries.h"
 #include "compute/pointwise.h"
 #include "buffers.h"
+#include "level.h"
 
 namespace torchship::compute {
 namespace {
-
-namespace level = TORCHSHIP_LEVEL;
 
 using Sizes = std::vector<std::int64_t>;
 
@@ -63,8 +61,8 @@ void run(const PointwiseProgram& program, const PointwiseCall& call,
          const std::vector<const float*>& inputs, const std::vector<float*>& results,
          int threads = 1) {
   for_each_share(threads, [&](Share share) {
-    level::pointwise(program, call, inputs.data(), results.data(), share,
-                     scratch_memory(level::pointwise_scratch(program)));
+    level().pointwise(program, call, inputs.data(), results.data(), share,
+                     scratch_memory(level().pointwise_scratch(program)));
   });
 }
 

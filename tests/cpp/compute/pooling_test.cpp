@@ -1,5 +1,4 @@
-// Of one level: compiled with TORCHSHIP_LEVEL, and with the sources of cpp/src/compute/isa of that
-// level. Pooling against loops over single numbers.
+// Pooling against loops over single numbers.
 
 #include <gtest/gtest.h>
 
@@ -12,13 +11,11 @@
 #include <vector>
 
 #include "compute/convolution.h"
-#include "compute/isa/entries.h"
 #include "compute/share.h"
+#include "level.h"
 
 namespace torchship::compute {
 namespace {
-
-namespace level = TORCHSHIP_LEVEL;
 
 std::vector<double> reference(const Pooling& p) {
   std::vector<double> result;
@@ -54,7 +51,7 @@ void check(Pooling p, std::vector<float> input) {
   for (int count = 1; count <= 5; ++count) {
     std::vector<float> memory(expected.size() + 2 * kGuard, kMark);
     p.result = memory.data() + kGuard;
-    for (int index = 0; index < count; ++index) level::pool(p, {index, count});
+    for (int index = 0; index < count; ++index) level().pool(p, {index, count});
     for (std::size_t i = 0; i < kGuard; ++i) {
       ASSERT_EQ(memory[i], kMark);
       ASSERT_EQ(memory[memory.size() - 1 - i], kMark);
@@ -89,11 +86,7 @@ class Random {
   std::mt19937 random_{7};
 };
 
-#define LEVEL_NAME_OF(level, name) level##_##name
-#define LEVEL_NAME(level, name) LEVEL_NAME_OF(level, name)
-#define POOLING_TEST(name) TEST(LEVEL_NAME(TORCHSHIP_LEVEL, ComputePoolingTest), name)
-
-POOLING_TEST(RandomSizes) {
+TEST(ComputePoolingTest, RandomSizes) {
   Random random;
   for (int i = 0; i < 400; ++i) {
     Pooling p;
@@ -126,7 +119,7 @@ POOLING_TEST(RandomSizes) {
   }
 }
 
-POOLING_TEST(WholeImages) {
+TEST(ComputePoolingTest, WholeImages) {
   Random random;
   for (const std::int64_t channels : {1, 7, 64, 577}) {
     Pooling p;
@@ -141,7 +134,7 @@ POOLING_TEST(WholeImages) {
   }
 }
 
-POOLING_TEST(KeepsWhatIsNoNumber) {
+TEST(ComputePoolingTest, KeepsWhatIsNoNumber) {
   Random random;
   for (const bool is_average : {false, true}) {
     Pooling p;

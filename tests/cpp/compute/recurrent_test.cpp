@@ -1,5 +1,3 @@
-// Of one level: compiled with TORCHSHIP_LEVEL, and with the sources of cpp/src/compute/isa of that level.
-
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -12,12 +10,11 @@
 
 #include <gtest/gtest.h>
 
-#include "compute/isa/entries.h"
+#include "level.h"
+
 
 namespace torchship::compute {
 namespace {
-
-namespace level = TORCHSHIP_LEVEL;
 
 constexpr float kGuard = 12345.5F;
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
@@ -190,8 +187,8 @@ Result computed(const Case& c, const Data& data) {
     weights.input_bias = data.input_bias.data();
     weights.hidden_bias = data.hidden_bias.data();
   }
-  Guarded packed(level::packed_recurrent_size(weights));
-  level::pack_recurrent(weights, packed.data());
+  Guarded packed(level().packed_recurrent_size(weights));
+  level().pack_recurrent(weights, packed.data());
 
   RecurrentLayer layer;
   layer.cell = c.cell;
@@ -210,14 +207,14 @@ Result computed(const Case& c, const Data& data) {
     layer.first_cell = data.first_cell.data();
   }
   layer.weight = packed.data();
-  Guarded scratch(level::run_recurrent_scratch(layer));
+  Guarded scratch(level().run_recurrent_scratch(layer));
   Guarded all(c.steps * c.batch * (c.hidden + c.gap));
   Guarded last_hidden(c.batch * c.hidden);
   Guarded last_cell(c.batch * c.hidden);
   layer.result = all.data();
   layer.last_hidden = last_hidden.data();
   layer.last_cell = c.cell == Cell::lstm ? last_cell.data() : nullptr;
-  level::run_recurrent({.layers = &layer}, {}, scratch.data());
+  level().run_recurrent({.layers = &layer}, {}, scratch.data());
   return {all.values(), last_hidden.values(), last_cell.values()};
 }
 
@@ -369,8 +366,8 @@ TEST(Recurrent, StatesInPlace) {
     const RecurrentWeights weights{c.cell, c.inputs, c.hidden, data.input_weight.data(),
                                    data.hidden_weight.data(), data.input_bias.data(),
                                    data.hidden_bias.data()};
-    std::vector<float> packed(size(level::packed_recurrent_size(weights)));
-    level::pack_recurrent(weights, packed.data());
+    std::vector<float> packed(size(level().packed_recurrent_size(weights)));
+    level().pack_recurrent(weights, packed.data());
     std::vector<float> hidden = data.first_hidden, cells = data.first_cell;
     std::vector<float> all(size(c.steps * c.batch * c.hidden));
     RecurrentLayer layer;
@@ -386,11 +383,11 @@ TEST(Recurrent, StatesInPlace) {
     layer.first_hidden = layer.last_hidden = hidden.data();
     layer.first_cell = layer.last_cell = cells.data();
     layer.weight = packed.data();
-    std::vector<float> scratch(size(level::run_recurrent_scratch(layer)));
+    std::vector<float> scratch(size(level().run_recurrent_scratch(layer)));
     for (std::int64_t step = 0; step < c.steps; ++step) {  // As a program that streams does.
       layer.input = &data.input[size(step * layer.input_strides[0])];
       layer.result = &all[size(step * layer.result_strides[0])];
-      level::run_recurrent({.layers = &layer}, {}, scratch.data());
+      level().run_recurrent({.layers = &layer}, {}, scratch.data());
     }
     const Result wanted = expected(c, data);
     expect_near(all, wanted.all, "result");
@@ -442,8 +439,8 @@ class Stacked {
     const RecurrentWeights weights{c.cell, c.inputs, c.hidden, data.input_weight.data(),
                                    data.hidden_weight.data(), data.input_bias.data(),
                                    data.hidden_bias.data()};
-    std::vector<float> packed(size(level::packed_recurrent_size(weights)));
-    level::pack_recurrent(weights, packed.data());
+    std::vector<float> packed(size(level().packed_recurrent_size(weights)));
+    level().pack_recurrent(weights, packed.data());
     return packed;
   }
 
@@ -480,13 +477,13 @@ class Stacked {
     stack.progress = progress.data();
     std::int64_t scratch = 0;
     for (int place = 0; place < stack.layer_count * directions_; ++place) {
-      scratch = std::max(scratch, level::run_recurrent_scratch(stack.layers[place]));
+      scratch = std::max(scratch, level().run_recurrent_scratch(stack.layers[place]));
     }
     std::vector<std::thread> team;
     for (int index = 0; index < threads; ++index) {
       team.emplace_back([&, index] {
         Guarded own(scratch);
-        level::run_recurrent(stack, {index, threads}, own.data());
+        level().run_recurrent(stack, {index, threads}, own.data());
       });
     }
     for (std::thread& thread : team) {
@@ -557,11 +554,11 @@ TEST(RecurrentStack, SmallStepsAreForOneThread) {
   layer.steps = 10;
   layer.batch = 1;
   layer.inputs = layer.hidden = 16;
-  EXPECT_EQ(level::run_recurrent_threads({.layers = &layer}, 8), 1);
-  EXPECT_EQ(level::run_recurrent_threads({.layers = &layer, .directions = 2}, 8), 2);
+  EXPECT_EQ(level().run_recurrent_threads({.layers = &layer}, 8), 1);
+  EXPECT_EQ(level().run_recurrent_threads({.layers = &layer, .directions = 2}, 8), 2);
   layer.hidden = 512;
-  EXPECT_EQ(level::run_recurrent_threads({.layers = &layer}, 8), 8);
-  EXPECT_EQ(level::run_recurrent_threads({.layers = &layer}, 100), kMostRecurrentThreads);
+  EXPECT_EQ(level().run_recurrent_threads({.layers = &layer}, 8), 8);
+  EXPECT_EQ(level().run_recurrent_threads({.layers = &layer}, 100), kMostRecurrentThreads);
 }
 
 }  // namespace

@@ -9,12 +9,10 @@
 #include <limits>
 
 #include "buffers.h"
-#include "compute/isa/entries.h"
+#include "level.h"
 
 namespace torchship::compute {
 namespace {
-
-namespace level = TORCHSHIP_LEVEL;
 
 struct Axis {
   std::int64_t size, out_size;
@@ -92,7 +90,7 @@ void check(Resizing resizing, bool with_nan = false) {
   const double tolerance = resizing.mode == Resampling::bilinear ? 2e-6 : 0;
   for (int threads = 1; threads <= 5; ++threads) {
     for (std::int64_t i = 0; i < result.size(); ++i) result[i] = -77;
-    for_each_share(threads, [&](Share share) { level::resize(resizing, share); });
+    for_each_share(threads, [&](Share share) { level().resize(resizing, share); });
     for (std::int64_t i = 0; i < result.size(); ++i) {
       ASSERT_TRUE(is_close(result[i], expected[static_cast<std::size_t>(i)], tolerance))
           << resizing.height << " x " << resizing.width << " x " << resizing.channels << " to "
