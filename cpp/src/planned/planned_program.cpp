@@ -150,21 +150,37 @@ std::optional<c10::IValue> PlannedProgram::run_planned(const std::string& key,
                                                        const std::vector<c10::IValue>& arguments) {
   Seat& own = seats_[number_of_this_thread() % seats_.size()];
   const Turn turn(own.is_taken);
-  if (turn && own.entry && own.key == key) return run_in(*own.frame, *own.entry->plan, arguments);
+  if (turn && own.entry && own.key == key) return own.run(arguments);
   c10::IValue made;
   std::shared_ptr<const PlanEntry> entry = entry_for(key, arguments, &made);
-  if (!entry->plan) return std::nullopt;
   if (!made.isNone()) return made;
-  if (!turn) return run_plan(*entry->plan, arguments);
-  own.take(key, std::move(entry));
-  return run_in(*own.frame, *own.entry->plan, arguments);
+  if (turn) {
+    own.take(key, std::move(entry));
+    return own.run(arguments);
+  }
+  return entry->plan ? std::optional(run_plan(*entry->plan, arguments)) : std::nullopt;
 }
 
 void PlannedProgram::Seat::take(std::string other_key, std::shared_ptr<const PlanEntry> other) {
-  frame.reset();
+  leave();
   entry = std::move(other);
   key = std::move(other_key);
-  frame.emplace(*entry->plan, memory);
+  if (entry->plan) frame.emplace(*entry->plan, memory);
+}
+
+void PlannedProgram::Seat::leave() {
+  frame.reset();
+  entry.reset();
+}
+
+std::optional<c10::IValue> PlannedProgram::Seat::run(const std::vector<c10::IValue>& arguments) {
+  if (!entry->plan) return std::nullopt;
+  try {
+    return run_in(*frame, *entry->plan, arguments);
+  } catch (const Deviation&) {
+    leave();  // There will be another plan.
+    throw;
+  }
 }
 
 Graph PlannedProgram::describe(const std::vector<c10::IValue>& arguments, Measures measures) {

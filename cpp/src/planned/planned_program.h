@@ -73,6 +73,9 @@ class PlannedProgram {
     std::optional<Frame> frame;
 
     void take(std::string other_key, std::shared_ptr<const PlanEntry> other);
+    void leave();
+    /// Of the entry's plan, if it has one.
+    std::optional<c10::IValue> run(const std::vector<c10::IValue>& arguments);
   };
 
   /// The result, if there is a plan.
