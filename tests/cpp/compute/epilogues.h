@@ -24,4 +24,22 @@ inline double activated(const Epilogue& epilogue, double x) {
   return x;
 }
 
+/// Calls `check` with the case under every epilogue there is.
+template <typename Case, typename Check>
+void for_each_epilogue(Case of, const Check& check) {
+  for (int activation = 0; activation <= static_cast<int>(Activation::clamp); ++activation) {
+    for (auto residual : {Case::no_residual, Case::own_residual, Case::result_is_residual}) {
+      for (int bits = 0; bits < 8; ++bits) {
+        of.c_gap = bits;
+        of.has_bias = (bits & 1) != 0;
+        of.residual = residual;
+        of.residual_is_last = (bits & 2) != 0;
+        of.activation = static_cast<Activation>(activation);
+        of.scale = (bits & 4) != 0 ? -1.5f : 1.0f;
+        check(of);
+      }
+    }
+  }
+}
+
 }  // namespace torchship::compute
