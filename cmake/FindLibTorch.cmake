@@ -33,9 +33,11 @@ if(LibTorch_FOUND)
     target_compile_features(LibTorch::LibTorch INTERFACE cxx_std_20)
     # libtorch.so names no symbol of its own, but brings the CUDA libraries where there are any: a
     # linker that drops unused libraries must keep it. Those libraries' own needs are theirs.
+    # libstdc++ goes before it: CUDA builds of LibTorch 2.11 hand out a std::filesystem of their own that
+    # crashes, and the loader takes the first one.
     target_link_libraries(
       LibTorch::LibTorch
-      INTERFACE "-Wl,--no-as-needed" "${LibTorch_LIBRARY}" "-Wl,--as-needed"
+      INTERFACE "-Wl,--no-as-needed" stdc++ "${LibTorch_LIBRARY}" "-Wl,--as-needed"
                 "${LibTorch_LIBRARY_DIR}/libtorch_cpu.so" "${LibTorch_LIBRARY_DIR}/libc10.so")
     target_link_options(LibTorch::LibTorch INTERFACE
                         "-Wl,--allow-shlib-undefined")

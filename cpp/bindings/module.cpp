@@ -52,13 +52,16 @@ Policy policy_named(const std::string& name) {
 Model load(const py::object& archive, const std::string& device, const std::string& engine,
            const std::string& weights, bool validate, bool verify, bool verify_digests, const std::string& policy, bool retarget, bool optimize,
            bool warm_up, int threads, int max_concurrent_calls, std::vector<int> cores,
-           bool map, const py::object& decrypt, const py::iterable& operator_libraries) {
+           bool map, const py::object& decrypt, const py::iterable& operator_libraries, bool own_streams,
+           bool cuda_graphs) {
   const Source source = source_of(archive, decrypt);
   LoadOptions options;
   options.engine = engine;
   options.weights = weights;
   options.optimize = optimize;
   options.warm_up = warm_up;
+  options.own_streams = own_streams;
+  options.cuda_graphs = cuda_graphs;
   options.threads = threads;
   options.max_concurrent_calls = max_concurrent_calls;
   options.cores = std::move(cores);
@@ -123,7 +126,8 @@ py::class_<Model> bind_model(py::module_& module) {
            py::arg("policy") = "trusted", py::arg("retarget") = true, py::arg("optimize") = true,
            py::arg("warm_up") = false, py::arg("threads") = 0, py::arg("max_concurrent_calls") = 0,
            py::arg("cores") = std::vector<int>(), py::arg("map") = true,
-           py::arg("decrypt") = py::none(), py::arg("operator_libraries") = py::tuple())
+           py::arg("decrypt") = py::none(), py::arg("operator_libraries") = py::tuple(),
+           py::arg("own_streams") = false, py::arg("cuda_graphs") = false)
       .def_property_readonly("engine", &Model::engine)
       .def_property_readonly("info", &Model::info)
       .def_property_readonly("device", [](const Model& model) { return model.device().str(); })

@@ -18,6 +18,8 @@ LoadOptions load_options(const LoadArguments& arguments, bool validate) {
   options.threads = arguments.threads;
   options.cores = arguments.cores;
   options.optimize = arguments.optimize;
+  options.own_streams = arguments.own_streams;
+  options.cuda_graphs = arguments.cuda_graphs;
   options.operator_libraries.assign(arguments.operator_libraries.begin(),
                                     arguments.operator_libraries.end());
   return options;

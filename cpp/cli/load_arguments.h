@@ -23,6 +23,8 @@ struct LoadArguments {
   bool map = true;
   bool retarget = true;
   bool optimize = true;
+  bool own_streams = false;
+  bool cuda_graphs = false;
 };
 
 /// What they say, as the library takes it. `validate` as in LoadOptions. Throws DeviceError.

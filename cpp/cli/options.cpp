@@ -61,6 +61,10 @@ void add_load_arguments(CLI::App& command, LoadArguments& arguments) {
                    "Keep the devices that the code names, where they are not the model's");
   command.add_flag("--no-optimize{false}", arguments.optimize,
                    "Run every operator as it was recorded");
+  command.add_flag("--own-streams", arguments.own_streams,
+                   "On CUDA: a stream for each calling thread, so that callers run beside each other");
+  command.add_flag("--cuda-graphs", arguments.cuda_graphs,
+                   "On CUDA: launch calls whose sizes came before as one CUDA graph");
 }
 
 }  // namespace torchship::cli

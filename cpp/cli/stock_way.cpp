@@ -39,22 +39,34 @@ class StockWay final : public Way {
     with_one_line(archive_, [&] {
       module_ = torch::jit::load(archive_, device_);
       module_.eval();
-      inputs_.clear();
-      const auto& arguments = module_.get_method(name_).function().getSchema().arguments();
-      for (std::size_t i = 0; i < values_.size(); ++i) {
-        inputs_.push_back(to_ivalue(values_[i], arguments.at(i + 1).type(), device_));
-      }
+      inputs_ = inputs_on(at::kCPU);
     });
   }
 
   void call() const override {
     with_one_line(archive_, [&] {
       const c10::InferenceMode inference;
-      module_.get_method(name_)(inputs_);
+      if (device_.is_cpu()) {
+        module_.get_method(name_)(inputs_);
+        return;
+      }
+      // From memory of the host and back, as the other ways are called: to(), forward(), cpu().
+      const c10::IValue result = module_.get_method(name_)(inputs_on(device_));
+      to_value(result, [](const at::Tensor& tensor) { return tensor.cpu(); });
     });
   }
 
  private:
+  std::vector<c10::IValue> inputs_on(const at::Device& device) const {
+    const auto take = [&](const at::Tensor& tensor) { return tensor.to(device); };
+    const auto& arguments = module_.get_method(name_).function().getSchema().arguments();
+    std::vector<c10::IValue> inputs;
+    for (std::size_t i = 0; i < values_.size(); ++i) {
+      inputs.push_back(to_ivalue(values_[i], arguments.at(i + 1).type(), take));
+    }
+    return inputs;
+  }
+
   std::string archive_;
   at::Device device_;
   std::string name_;

@@ -7,6 +7,7 @@
 #include <torchship/error.h>
 #include <torchship/model.h>
 
+#include "accelerator/device_graph.h"
 #include "libtorch_version.h"
 
 namespace torchship {
@@ -52,7 +53,7 @@ void require_device(const at::Device& device) {
   if (!device.is_cuda()) {
     throw DeviceError(wanted + " is not supported", "supported devices are cpu, cuda and cuda:N");
   }
-  if (!at::hasCUDA()) {
+  if (!at::detail::getCUDAHooks().isBuilt()) {
     throw DeviceError(wanted + ": this LibTorch (" + running_libtorch() + ") has no CUDA support",
                       "use device 'cpu', or install a CUDA build of the same torch version");
   }
@@ -65,6 +66,17 @@ void require_device(const at::Device& device) {
     throw DeviceError(wanted + ": this process sees " + std::to_string(count) + " CUDA device" +
                           (count == 1 ? "" : "s"),
                       "the last one is cuda:" + std::to_string(count - 1));
+  }
+}
+
+void require_device_options(const LoadOptions& options) {
+  const std::string on = " on device '" + options.device.str() + "'";
+  if (options.own_streams && options.device.is_cpu()) {
+    throw EngineError("own_streams was asked for" + on, "the CPU has no streams; leave it out");
+  }
+  if (!options.cuda_graphs) return;
+  if (const std::string reason = missing_device_graphs(options.device); !reason.empty()) {
+    throw EngineError("cuda_graphs was asked for" + on + ": " + reason, "leave it out");
   }
 }
 

@@ -25,6 +25,7 @@ class Model::Impl {
       load_operator_library(library);
     }
     require_device(options.device);
+    require_device_options(options);
     file_ = open_model(archive, options.map ? File::Access::map : File::Access::read);
     if (options.policy == Policy::strict) require_audited(file_->audit(), file_->name());
     load();

@@ -57,7 +57,7 @@ class ModelFile {
 
   /// Unpacks and loads a compiled engine. Throws ArchiveError and EngineError.
   virtual std::unique_ptr<const CompiledLibrary> load_compiled(
-      const CompiledRecord& engine, std::size_t concurrent_calls) const = 0;
+      const CompiledRecord& engine, const LibraryUse& use) const = 0;
 
   /// What is wrong with the file beyond what its manifest says, in the order of the file; nothing
   /// of it is run. Of the options only `audit` counts here. Throws ArchiveError.

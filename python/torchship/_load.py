@@ -34,6 +34,8 @@ def load(
     max_concurrent_calls: int = 0,
     cores: Iterable[int] = (),
     operator_libraries: Iterable[str | os.PathLike[str]] = (),
+    own_streams: bool = False,
+    cuda_graphs: bool = False,
 ) -> Model:
     """Loads an archive to a device ("cpu", "cuda" or "cuda:1") and returns the C++ model.
 
@@ -72,6 +74,10 @@ def load(
     at that moment. `max_concurrent_calls` lets more calls wait for their turn. `cores` are the only
     ones that calls may use.
 
+    On CUDA a call computes on PyTorch's current stream and does not wait for results that stay on
+    the device. `own_streams` gives each calling thread a stream of its own, in order with that one;
+    `cuda_graphs` launches calls whose sizes came before as one CUDA graph. docs/cuda.md.
+
     Raises ArchiveError, DeviceError or EngineError.
     """
     return Model(
@@ -92,6 +98,8 @@ def load(
         max_concurrent_calls=max_concurrent_calls,
         cores=list(cores),
         operator_libraries=operator_libraries,
+        own_streams=own_streams,
+        cuda_graphs=cuda_graphs,
     )
 
 

@@ -127,6 +127,9 @@ TEST_F(CApiNullTest, OptionsRefuseNull) {
       GIVES(TS_ARGUMENT_ERROR, ts_options_set_retarget, nullptr, true),
       GIVES(TS_ARGUMENT_ERROR, ts_options_set_warm_up, nullptr, true),
       GIVES(TS_ARGUMENT_ERROR, ts_options_set_optimize, nullptr, true),
+      GIVES(TS_ARGUMENT_ERROR, ts_options_set_own_streams, nullptr, true),
+      GIVES(TS_ARGUMENT_ERROR, ts_options_set_cuda_graphs, nullptr, true),
+      GIVES(TS_ARGUMENT_ERROR, ts_set_current_stream, nullptr, nullptr),
       GIVES(TS_ARGUMENT_ERROR, ts_options_add_operator_library, nullptr, "a.so"),
       GIVES(TS_ARGUMENT_ERROR, ts_options_add_operator_library, o, nullptr),
   });

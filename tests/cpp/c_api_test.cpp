@@ -157,6 +157,13 @@ TEST_F(CApiTest, TellsThatAModelFailed) {
   EXPECT_HAS(ts_error_message(), "write failed");
 }
 
+TEST_F(CApiTest, StreamsAreOfDevicesThatHaveThem) {
+  EXPECT_EQ(ts_set_current_stream("cpu", nullptr), TS_ARGUMENT_ERROR);
+  EXPECT_HAS(ts_error_message(), "the CPU has no streams");
+  EXPECT_EQ(ts_set_current_stream("tpu", nullptr), TS_DEVICE_ERROR);
+  EXPECT_HAS(ts_error_message(), "unknown device 'tpu'");
+}
+
 TEST_F(CApiTest, TakesEveryOption) {
   const OptionsHandle options(ts_options_new());
   ts_options* const o = options.get();
@@ -169,7 +176,8 @@ TEST_F(CApiTest, TakesEveryOption) {
         ts_options_set_validate(o, false), ts_options_set_verify(o, true),
         ts_options_set_verify_digests(o, true), ts_options_set_map(o, false),
         ts_options_set_retarget(o, false), ts_options_set_warm_up(o, false),
-        ts_options_set_optimize(o, false)}) {
+        ts_options_set_optimize(o, false), ts_options_set_own_streams(o, false),
+        ts_options_set_cuda_graphs(o, false)}) {
     EXPECT_EQ(status, TS_OK) << ts_error_message();
   }
   EXPECT_EQ(ts_model_load(path_.c_str(), o), nullptr);

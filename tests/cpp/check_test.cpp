@@ -65,7 +65,7 @@ struct FakeFile final : ModelFile {
   }
   const std::vector<CompiledRecord>& compiled() const override { return engines; }
   std::unique_ptr<const CompiledLibrary> load_compiled(const CompiledRecord&,
-                                                       std::size_t) const override {
+                                                       const LibraryUse&) const override {
     throw EngineError("there is none");
   }
   std::vector<Finding> lint(const ModelInfo&, const LintOptions&) const override { return {}; }

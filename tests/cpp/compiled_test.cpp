@@ -131,6 +131,30 @@ TEST_F(Cache, RefusedBytesAreNotWritten) {
   EXPECT_EQ(files(), 0U);
 }
 
+TEST_F(Cache, KernelsForAGpuAreBesideTheLibraryUntilItGoes) {
+  LibraryBytes with_kernels = bytes("code");
+  with_kernels.device_kernels = {{.name = "a.cubin", .bytes = "A"}, {.name = "b.cubin", .bytes = "B"}};
+  const Unpacked cached = Unpacked::to(UnpackPlace::cache, with_kernels);
+  EXPECT_EQ(cached.kernels(), folder_ / "cache" / "key.kernels");
+  EXPECT_EQ(test::bytes_of_file(cached.kernels() / "b.cubin"), "B");
+  ::chmod((cached.kernels() / "b.cubin").c_str(), 0700);
+  folder_.file("cache/key.kernels/b.cubin", "X");
+  Unpacked::to(UnpackPlace::cache, with_kernels);
+  EXPECT_EQ(test::bytes_of_file(cached.kernels() / "b.cubin"), "B");
+  EXPECT_EQ(verified_, 2);
+
+  EXPECT_NE(failure([&] { Unpacked::to(UnpackPlace::memory, with_kernels); }), "");
+  std::filesystem::path kernels;
+  {
+    Unpacked temporary = Unpacked::to(UnpackPlace::temporary, with_kernels);
+    temporary.clean_up();  // The library reads them later.
+    kernels = temporary.kernels();
+    EXPECT_EQ(test::bytes_of_file(kernels / "a.cubin"), "A");
+  }
+  EXPECT_FALSE(std::filesystem::exists(kernels));
+  EXPECT_EQ(Unpacked::to(UnpackPlace::cache, bytes("code")).kernels(), "");
+}
+
 TEST_F(Cache, MemoryAndTemporaryFilesGo) {
   std::filesystem::path memory, temporary;
   {
@@ -146,7 +170,7 @@ TEST_F(Cache, MemoryAndTemporaryFilesGo) {
 }
 
 TEST_F(Cache, WhatIsNoLibraryIsOneMessage) {
-  const std::string message = failure([&] { load_library(bytes("no library"), 1); });
+  const std::string message = failure([&] { load_library(bytes("no library"), {}); });
   EXPECT_NE(message.find("the compiled library cannot be loaded"), std::string::npos) << message;
 }
 

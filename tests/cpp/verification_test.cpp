@@ -28,7 +28,7 @@ struct DamagedFile final : ModelFile {
   }
   const std::vector<CompiledRecord>& compiled() const override { return engines; }
   std::unique_ptr<const CompiledLibrary> load_compiled(const CompiledRecord&,
-                                                       std::size_t) const override {
+                                                       const LibraryUse&) const override {
     return nullptr;
   }
   std::vector<Finding> lint(const ModelInfo&, const LintOptions&) const override { return {}; }

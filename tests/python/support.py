@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torchship.cli import EXECUTABLE
@@ -65,6 +66,12 @@ def check_failure(done: subprocess.CompletedProcess, status: int, *parts: object
     assert all(line.startswith("torchship: hint: ") for line in lines[1:])
     for part in parts:
         assert str(part) in done.stderr
+
+
+def since_torch(version: str, what: str) -> pytest.MarkDecorator:
+    """For what older PyTorch, though supported, cannot do."""
+    here, wanted = (tuple(map(int, v.split(".")[:2])) for v in (torch.__version__, version))
+    return pytest.mark.skipif(here < wanted, reason=f"PyTorch before {version} {what}")
 
 
 def check_message(error: Exception, *parts: object) -> None:

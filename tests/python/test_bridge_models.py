@@ -11,6 +11,7 @@ import torchship
 from bridge_support import BATCH, archive, bridged, operators, scripted, traced
 from hazards import CLEAN
 from r_torch import same
+from support import since_torch
 from test_bridge_branches import Gate, newton
 from torch import Tensor, nn
 from torchship.compiling.bridge import BridgeError, Range, exported
@@ -61,6 +62,7 @@ class Stock(nn.Module):
         return self.attention(x, x, x, need_weights=False)[0], up
 
 
+@since_torch("2.13", "fixes sizes that numbers are computed from")
 def test_stock_modules_scripted():
     first, *others = [(torch.randn(b, t, 8),) for b, t in ((2, 5), (1, 7), (4, 2))]
     time = Range("time", min=2)

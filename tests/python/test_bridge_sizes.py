@@ -4,7 +4,7 @@ import pytest
 import torch
 from bridge_support import BATCH, bridged, operators, scripted, traced
 from r_torch import same
-from support import legacy
+from support import legacy, since_torch
 from torch import Tensor, nn
 from torchship.compiling.bridge import Range, exported
 from torchship.compiling.bridge.sizes import Sizes
@@ -20,6 +20,7 @@ def sizes(self, x: Tensor):
     return torch.cat([x, padding], 1), y * scale, b, t // 2, x.numel(), (t + 1) % 3, -b
 
 
+@since_torch("2.13", "fixes sizes that numbers are computed from")
 @pytest.mark.parametrize("batch", [1, 2, 3])
 def test_any_batch_whatever_the_example(batch):
     made = bridged(

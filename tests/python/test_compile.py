@@ -319,7 +319,12 @@ def test_the_docs_have_every_setting_and_option():
         (("{}", "--size", "batch"), 2, "--size is NAME=N"),
         (("{}", "--dynamic", "x"), 2, "--dynamic is INPUT:DIM=NAME"),
         (("{}", "-i", "x=3"), 2, "-i is NAME=VALUE, for an input of ['batch', 'shift']"),
-        (("{}", "--device", "cuda"), 1, "compiled for the CPU only"),
+        (("{}", "--device", "tpu"), 1, "compiled for cpu, cuda and cuda:N, not for 'tpu'"),
+        (("{}", "--device", "cuda", "--isa", "native"), 1, "isa is of CPUs"),
+        pytest.param(
+            ("{}", "--device", "cuda"), 1, "compile on a machine that has one",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU"),
+        ),
         (("{}", "--method", "backward"), 1, "has no method 'backward'"),
         (("{}", "--size", "depth=3"), 1, "no size 'depth' that varies"),
         (("absent.pt",), 1, "absent.pt: no such file"),

@@ -59,7 +59,7 @@ def test_python_blocks(tmp_path, monkeypatch):
     with warnings.catch_warnings(), contextlib.redirect_stdout(printed):
         warnings.simplefilter("ignore", DeprecationWarning)  # torch.jit.trace
         for block in blocks("python"):
-            exec(compile(block, "README.md", "exec"), {})
+            exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
     assert printed.getvalue() == "".join(blocks("")[1:])
     assert len(blocks("python")) == 4
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torchship
-from support import legacy, wrong_answers
+from support import check_failure, cli, legacy, wrong_answers
 from torch import nn
 
 
@@ -118,6 +118,20 @@ def test_cores(mlp):
 def test_numbers_that_make_no_sense(mlp, option):
     with pytest.raises(torchship.EngineError, match="must be from 1 to"):
         torchship.load(mlp, **option)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("own_streams", "own_streams was asked for on device 'cpu'"),
+        ("cuda_graphs", "cuda_graphs was asked for on device 'cpu': there are no such graphs"),
+    ],
+)
+def test_what_is_for_gpus_is_refused_on_the_cpu(mlp, option, message):
+    with pytest.raises(torchship.EngineError, match=message):
+        torchship.load(mlp, **{option: True})
+    flag = "--" + option.replace("_", "-")
+    check_failure(cli("run", mlp, flag, "-i", "x=[[1,2,3]]"), 1, message)
 
 
 def test_warm_up_changes_no_answer(mlp):

@@ -207,6 +207,8 @@ TS_EXPORT ts_status ts_options_set_map(ts_options* options, bool map);
 TS_EXPORT ts_status ts_options_set_retarget(ts_options* options, bool retarget);
 TS_EXPORT ts_status ts_options_set_warm_up(ts_options* options, bool warm_up);
 TS_EXPORT ts_status ts_options_set_optimize(ts_options* options, bool optimize);
+TS_EXPORT ts_status ts_options_set_own_streams(ts_options* options, bool own_streams);
+TS_EXPORT ts_status ts_options_set_cuda_graphs(ts_options* options, bool cuda_graphs);
 TS_EXPORT ts_status ts_options_add_operator_library(ts_options* options, const char* path);
 
 /// A loaded model: a function from values to a value.
@@ -224,6 +226,11 @@ TS_EXPORT ts_model* ts_model_load_memory(const void* bytes, size_t size, const c
 TS_EXPORT void ts_model_free(ts_model* model);
 
 // -------------------------------------------------------------------------------------- calling
+
+/// Makes `stream`, a cudaStream_t, the one that the calling thread's calls compute on on a CUDA device;
+/// NULL for the default stream, which it is without. Results that stay on the device are ready when
+/// the stream gets there. The stream stays the caller's, and must outlive those calls and their results.
+TS_EXPORT ts_status ts_set_current_stream(const char* device, void* stream);
 
 /// Calls `method`, or where plain calls go if it is NULL. `names` is NULL, or has an entry for each
 /// input: its name, or NULL for those given by position, which come first. TS_SIGNATURE_ERROR

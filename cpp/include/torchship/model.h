@@ -63,6 +63,14 @@ struct LoadOptions {
   /// Call every method some times while loading, on the samples or on zeros, so that the first call
   /// afterwards has nothing left to set up. Not done to models that keep state.
   bool warm_up = false;
+  /// On CUDA: give each calling thread a stream of its own, so that calls of several threads run beside
+  /// each other. Otherwise a call computes on the stream that is current for its thread. Either way it
+  /// is in order with what the thread does on its current stream. docs/cuda.md.
+  bool own_streams = false;
+  /// On CUDA: launch a call whose dtypes and sizes came before as one CUDA graph. For models of
+  /// many small operators; each signature of a call, eight at most, holds memory of its own on the
+  /// device. docs/cuda.md.
+  bool cuda_graphs = false;
   /// Prepare every method for inference at load: freeze it, fold batch norms into the weights before
   /// them, use faster kernels. Without, each operator runs as it was recorded, which is slower and
   /// gives the bits that LibTorch gives.
@@ -92,8 +100,9 @@ TORCHSHIP_EXPORT at::Device parse_device(std::string_view name);
 /// shared by the copies.
 ///
 /// Semantics: the model is always in eval mode and records no gradients. Tensor inputs are moved to
-/// device() if needed; tensors in the result come back on the device of the first tensor input. Results
-/// are ordinary tensors that never alias the model's weights or state; they may alias an input that
+/// device() if needed; tensors in the result come back on the device of the first tensor input. Those on
+/// a CUDA device are ready when the thread's current stream gets there, those on the CPU when the call
+/// returns. Results are ordinary tensors that never alias the model's weights or state; they may alias an input that
 /// the model returns as it is.
 class TORCHSHIP_EXPORT Model {
  public:

@@ -39,6 +39,11 @@ std::map<std::string, std::string> target_of(const Package& package) {
   const std::string isa = noted("AOTI_CPU_ISA");
   if (isa.starts_with("AVX512")) target["isa"] = "x86-64-v4";
   if (isa.starts_with("AVX2")) target["isa"] = "x86-64-v3";
+  // Of the CPU's instructions nothing is used where the GPU does the work.
+  if (target["device"] == "cuda") {
+    target.erase("isa");
+    target["cuda_arch"] = noted("AOTI_COMPUTE_CAPABILITY");
+  }
   return target;
 }
 
@@ -95,16 +100,21 @@ std::unique_ptr<const Engine> PackageFile::load(const ModelInfo&, const LoadOpti
 }
 
 std::unique_ptr<const CompiledLibrary> PackageFile::load_compiled(
-    const CompiledRecord& engine, std::size_t concurrent_calls) const {
+    const CompiledRecord& engine, const LibraryUse& use) const {
   const Package package(file_, engine.record);
   Sha256 sum;
   sum.update(package.library());
   sum.update(package.extern_kernels());
+  for (const NamedBytes& kernel : package.device_kernels()) {
+    sum.update(kernel.name);
+    sum.update(kernel.bytes);
+  }
   return load_library({.key = sum.finish(),
                        .library = package.library(),
                        .extern_kernels = package.extern_kernels(),
+                       .device_kernels = package.device_kernels(),
                        .verify = [&] { verify_sums(zip_); }},
-                      concurrent_calls);
+                      use);
 }
 
 AuditReport PackageFile::audit() const {

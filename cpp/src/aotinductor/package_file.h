@@ -28,7 +28,7 @@ class PackageFile final : public ModelFile {
                                      const LoadOptions& options) const override;
   const std::vector<CompiledRecord>& compiled() const override { return description().compiled; }
   std::unique_ptr<const CompiledLibrary> load_compiled(const CompiledRecord& engine,
-                                                       std::size_t concurrent_calls) const override;
+                                                       const LibraryUse& use) const override;
   std::vector<Finding> lint(const ModelInfo&, const LintOptions&) const override { return {}; }
   AuditReport audit() const override;
 

@@ -116,6 +116,16 @@ ts_status ts_options_set_optimize(ts_options* options, bool optimize) {
   return guarded_status([&] { changed(options, "ts_options_set_optimize").optimize = optimize; });
 }
 
+ts_status ts_options_set_own_streams(ts_options* options, bool own_streams) {
+  return guarded_status(
+      [&] { changed(options, "ts_options_set_own_streams").own_streams = own_streams; });
+}
+
+ts_status ts_options_set_cuda_graphs(ts_options* options, bool cuda_graphs) {
+  return guarded_status(
+      [&] { changed(options, "ts_options_set_cuda_graphs").cuda_graphs = cuda_graphs; });
+}
+
 ts_status ts_options_add_operator_library(ts_options* options, const char* path) {
   return guarded_status([&] {
     constexpr auto kFunction = "ts_options_add_operator_library";

@@ -10,6 +10,7 @@
 #include <ATen/ops/contiguous.h>
 #include <torchship/error.h>
 
+#include "accelerator/device_call.h"
 #include "compiled/accept.h"
 #include "engines/inputs.h"
 #include "promises.h"
@@ -18,14 +19,14 @@
 namespace torchship {
 namespace {
 
-/// As compiled code reads it: on the CPU, its elements side by side.
+/// As compiled code reads it: its elements side by side.
 bool is_simple(const at::Tensor& tensor) {
-  return tensor.is_cpu() && tensor.is_contiguous() && !tensor.is_conj() && !tensor.is_neg();
+  return tensor.is_contiguous() && !tensor.is_conj() && !tensor.is_neg();
 }
 
 /// The caller's own; a tenth of what Tensor::clone() costs where there is little to copy.
 at::Tensor copy_of(const at::Tensor& result) {
-  if (!is_simple(result)) return result.clone();
+  if (!result.is_cpu() || !is_simple(result)) return result.clone();
   at::Tensor copy(at::detail::empty_cpu(result.sizes(), result.scalar_type()));
   std::memcpy(copy.mutable_data_ptr(), result.const_data_ptr(), result.nbytes());
   return copy;
@@ -35,11 +36,13 @@ class CompiledEngine final : public Engine {
  public:
   CompiledEngine(std::vector<CompiledMethod> methods,
                  std::function<std::unique_ptr<const Engine>()> load_interpreter,
-                 const ModelInfo& info, bool validate)
+                 const ModelInfo& info, const LoadOptions& options)
       : methods_(std::move(methods)),
         load_interpreter_(std::move(load_interpreter)),
         name_(info.path.string()),
-        validate_(validate) {
+        device_(options.device),
+        own_streams_(options.own_streams),
+        validate_(options.validate) {
     covers_all_ = std::all_of(info.methods.begin(), info.methods.end(), [&](const MethodInfo& each) {
       return std::any_of(methods_.begin(), methods_.end(), [&](const CompiledMethod& compiled) {
         return compiled.record.method.name == each.name;
@@ -88,15 +91,18 @@ class CompiledEngine final : public Engine {
   Value run_compiled(const CompiledMethod& compiled, const MethodInfo& method,
                      const BoundInputs& inputs, TensorList& tensors) const {
     try {
-      const at::Device device = tensors.empty() ? at::Device(at::kCPU) : tensors.front().device();
+      const at::Device device = tensors.empty() ? device_ : tensors.front().device();
+      DeviceCall call(device_, own_streams_);
       for (at::Tensor& tensor : tensors) {
-        if (!is_simple(tensor)) tensor = tensor.cpu().resolve_conj().resolve_neg().contiguous();
+        if (tensor.device() != device_ || !device_.is_cpu()) tensor = call.take(tensor);
+        if (!is_simple(tensor)) tensor = tensor.resolve_conj().resolve_neg().contiguous();
       }
-      TensorList results = compiled.library->run(tensors);
+      TensorList results = compiled.library->run(tensors, call.native_stream());
       for (const std::size_t index : compiled.record.copied) results[index] = copy_of(results[index]);
-      if (!device.is_cpu()) {
-        for (at::Tensor& result : results) result = result.to(device);
+      if (!device.is_cpu() || !device_.is_cpu()) {
+        for (at::Tensor& result : results) result = call.give(result, device);
       }
+      call.finish();
       return build_result(compiled.record.method.output, std::move(results));
     } catch (const std::exception& error) {
       throw EngineError(name_ + ": " + method.name + ": the compiled engine " +
@@ -113,6 +119,8 @@ class CompiledEngine final : public Engine {
   std::vector<CompiledMethod> methods_;
   std::function<std::unique_ptr<const Engine>()> load_interpreter_;
   std::string name_;
+  at::Device device_;
+  bool own_streams_;
   bool validate_;
   bool covers_all_ = false;
   mutable std::once_flag loaded_;
@@ -124,9 +132,9 @@ class CompiledEngine final : public Engine {
 std::unique_ptr<const Engine> make_compiled(
     std::vector<CompiledMethod> methods,
     std::function<std::unique_ptr<const Engine>()> load_interpreter, const ModelInfo& info,
-    bool validate) {
+    const LoadOptions& options) {
   return std::make_unique<const CompiledEngine>(std::move(methods), std::move(load_interpreter),
-                                                info, validate);
+                                                info, options);
 }
 
 }  // namespace torchship

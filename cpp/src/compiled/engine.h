@@ -4,6 +4,8 @@
 #include <memory>
 #include <vector>
 
+#include <torchship/model.h>
+
 #include "compiled/library.h"
 #include "compiled/record.h"
 #include "engines/engine.h"
@@ -22,6 +24,6 @@ struct CompiledMethod {
 std::unique_ptr<const Engine> make_compiled(
     std::vector<CompiledMethod> methods,
     std::function<std::unique_ptr<const Engine>()> load_interpreter, const ModelInfo& info,
-    bool validate);
+    const LoadOptions& options);
 
 }  // namespace torchship

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include <ATen/DynamicLibrary.h>
-#include <torch/csrc/inductor/aoti_runner/model_container_runner_cpu.h>
+#include <torch/csrc/inductor/aoti_runner/model_container_runner.h>
 #include <torch/csrc/inductor/aoti_torch/utils.h>
 #include <torchship/error.h>
 
@@ -22,10 +22,11 @@ using Handles = Few<AtenTensorHandle, 8>;
 
 /// LibTorch's runner opens the library and finds its functions; they are called here, which saves
 /// the copies of its own run().
-class Runner final : public inductor::AOTIModelContainerRunnerCpu {
+class Runner final : public inductor::AOTIModelContainerRunner {
  public:
-  Runner(const std::string& path, std::size_t concurrent_calls)
-      : AOTIModelContainerRunnerCpu(path, concurrent_calls) {
+  Runner(const Unpacked& file, const LibraryUse& use)
+      : AOTIModelContainerRunner(file.path().string(), use.concurrent_calls, use.device.str(),
+                                 file.kernels().string(), /*run_single_threaded=*/false) {
     check(get_num_outputs_func_(container_handle_, &outputs_));
     const auto count = reinterpret_cast<decltype(&AOTInductorModelContainerGetNumInputs)>(
         model_so_->sym("AOTInductorModelContainerGetNumInputs"));
@@ -35,7 +36,7 @@ class Runner final : public inductor::AOTIModelContainerRunnerCpu {
   std::size_t inputs() const noexcept { return inputs_; }
   std::size_t outputs() const noexcept { return outputs_; }
 
-  void call(std::span<const at::Tensor> inputs, TensorList& results) const {
+  void call(std::span<const at::Tensor> inputs, void* stream, TensorList& results) const {
     Handles given(inputs.size()), made(outputs_);
     // The library takes the handles and frees them, also where it fails.
     for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -43,7 +44,7 @@ class Runner final : public inductor::AOTIModelContainerRunnerCpu {
     }
     const AOTIRuntimeError failed =
         run_func_(container_handle_, given.data(), given.size(), made.data(), made.size(),
-                  /*stream_handle=*/nullptr, proxy_executor_handle_);
+                  static_cast<AOTInductorStreamHandle>(stream), proxy_executor_handle_);
     results.reserve(outputs_);
     for (std::size_t i = 0; i < made.size(); ++i) {
       if (made[i] == nullptr) continue;
@@ -76,17 +77,17 @@ class Runner final : public inductor::AOTIModelContainerRunnerCpu {
 
 class LoadedLibrary final : public CompiledLibrary {
  public:
-  LoadedLibrary(Unpacked file, std::size_t concurrent_calls)
-      : file_(std::move(file)), runner_(file_.path().string(), concurrent_calls) {
+  LoadedLibrary(Unpacked file, const LibraryUse& use)
+      : file_(std::move(file)), runner_(file_, use) {
     file_.clean_up();
   }
 
   std::size_t inputs() const noexcept override { return runner_.inputs(); }
   std::size_t outputs() const noexcept override { return runner_.outputs(); }
 
-  TensorList run(std::span<const at::Tensor> inputs) const override {
+  TensorList run(std::span<const at::Tensor> inputs, void* stream) const override {
     TensorList results;
-    runner_.call(inputs, results);
+    runner_.call(inputs, stream, results);
     return results;
   }
 
@@ -98,12 +99,12 @@ class LoadedLibrary final : public CompiledLibrary {
 }  // namespace
 
 std::unique_ptr<const CompiledLibrary> load_library(const LibraryBytes& bytes,
-                                                    std::size_t concurrent_calls) {
+                                                    const LibraryUse& use) {
   std::string reasons;
   for (const UnpackPlace place :
        {UnpackPlace::cache, UnpackPlace::memory, UnpackPlace::temporary}) {
     try {
-      return std::make_unique<const LoadedLibrary>(Unpacked::to(place, bytes), concurrent_calls);
+      return std::make_unique<const LoadedLibrary>(Unpacked::to(place, bytes), use);
     } catch (const ArchiveError&) {
       throw;  // The bytes themselves are refused.
     } catch (const EngineError& error) {

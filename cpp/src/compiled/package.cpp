@@ -18,6 +18,13 @@ std::map<std::string, std::string> parse_metadata(const std::string& text, const
   return metadata;
 }
 
+/// Of CUDA, ROCm and XPU, in this order; beside the library, in no folder of its own.
+bool is_device_code(const std::string& name) {
+  return name.find('/') == std::string::npos &&
+         (name.ends_with(".cubin") || name.ends_with(".fatbin") || name.ends_with(".hsaco") ||
+          name.ends_with(".spv"));
+}
+
 }  // namespace
 
 Package::Package(std::shared_ptr<const File> file, const std::string& model)
@@ -36,8 +43,15 @@ Package::Package(std::shared_ptr<const File> file, const std::string& model)
       extern_kernels_ = zip_.read(entry, kLargestText);
     } else if (name.ends_with(".wrapper.cpp")) {
       source_ = zip_.read(entry, kLargestText);
+    } else if (is_device_code(name)) {
+      add_kernel(entry, name);
     }
   }
+}
+
+void Package::add_kernel(const ZipEntry& entry, std::string name) {
+  std::string& copy = kernel_copies_.emplace_back();
+  device_kernels_.push_back({.name = std::move(name), .bytes = bytes(entry, copy)});
 }
 
 std::string_view Package::bytes(const ZipEntry& entry, std::string& copy) const {

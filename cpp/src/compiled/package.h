@@ -1,12 +1,15 @@
 #pragma once
 
+#include <list>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "archive/file.h"
 #include "archive/zip.h"
+#include "compiled/unpack.h"
 
 namespace torchship {
 
@@ -22,6 +25,8 @@ class Package {
   std::string_view library() const;
   /// Operators that the library calls by name through LibTorch, as JSON; empty where it calls none.
   std::string_view extern_kernels() const { return extern_kernels_; }
+  /// Code for a GPU that the library asks for by the names of these files; they live as long as this.
+  const std::vector<NamedBytes>& device_kernels() const { return device_kernels_; }
   /// What the compiler noted: "AOTI_DEVICE_KEY" is "cpu" or "cuda".
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   /// The generated C++ of the library's interface, where the package has it; else empty.
@@ -31,11 +36,14 @@ class Package {
 
  private:
   std::string_view bytes(const ZipEntry& entry, std::string& copy) const;
+  void add_kernel(const ZipEntry& entry, std::string name);
 
   ZipReader zip_;
   const ZipEntry* library_ = nullptr;
   mutable std::string library_copy_;
   std::string extern_kernels_;
+  std::vector<NamedBytes> device_kernels_;
+  std::list<std::string> kernel_copies_;
   std::string source_;
   std::map<std::string, std::string> metadata_;
 };

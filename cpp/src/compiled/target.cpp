@@ -1,5 +1,6 @@
 #include "compiled/target.h"
 
+#include <charconv>
 #include <fstream>
 #include <sstream>
 
@@ -7,6 +8,7 @@
 
 #include <ATen/Parallel.h>
 
+#include "accelerator/cuda_architecture.h"
 #include "cpu.h"
 #include "libtorch_version.h"
 
@@ -34,6 +36,15 @@ std::string features() {
   return {};
 }
 
+/// 90 for "90" or "9.0"; 0 for anything else.
+int parse_architecture(const std::string& text) {
+  std::string digits = text;
+  std::erase(digits, '.');
+  int number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  return error == std::errc() && end == digits.data() + digits.size() ? number : 0;
+}
+
 std::string missing_feature(const std::string& wanted_features) {
   const std::string here = features();
   std::istringstream words(wanted_features);
@@ -41,6 +52,16 @@ std::string missing_feature(const std::string& wanted_features) {
     if (here.find(" " + word + " ") == std::string::npos) return word;
   }
   return {};
+}
+
+/// Of GPU code, kernels for the same major architecture and no later one.
+std::string cuda_misfit(const EngineInfo& engine, const at::Device& device) {
+  const int needed = parse_architecture(wanted(engine, "cuda_arch"));
+  const int here = cuda_architecture(device.index());
+  if (needed == 0 || here == 0) return {};  // Not said; its own loader will.
+  if (needed / 10 == here / 10 && needed <= here) return {};
+  return "it is GPU code for sm_" + std::to_string(needed) + ", and " + device.str() + " is sm_" +
+         std::to_string(here);
 }
 
 std::string cpu_misfit(const EngineInfo& engine) {
@@ -77,13 +98,13 @@ std::string threads_misfit(const EngineInfo& engine, const LoadOptions& options)
 std::string misfit(const EngineInfo& engine, const LoadOptions& options) {
   const std::string device = wanted(engine, "device"), asked = options.device.is_cpu() ? "cpu" : "cuda";
   if (device != asked) return "it is for " + device + ", and the model is on " + options.device.str();
-  if (device == "cuda") return "this version of torchship runs compiled engines on the CPU only";
   const std::string torch = wanted(engine, "torch"), here = running_libtorch();
   if (!torch.empty() && minor(torch) != minor(here)) {
     return "it was compiled with torch " + torch + ", and this process runs LibTorch " + here;
   }
   const std::string cpu = cpu_misfit(engine);
-  return cpu.empty() ? threads_misfit(engine, options) : cpu;
+  if (!cpu.empty()) return cpu;
+  return device == "cuda" ? cuda_misfit(engine, options.device) : threads_misfit(engine, options);
 }
 
 }  // namespace torchship

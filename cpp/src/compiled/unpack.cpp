@@ -1,9 +1,11 @@
 #include "compiled/unpack.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
 #include <system_error>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -73,6 +75,22 @@ void place_file(const fs::path& path, std::string_view bytes) {
   }
 }
 
+/// Makes a folder that this user alone may write to, or finds it to be one.
+void make_private_folder(const fs::path& folder, const std::string& what) {
+  if (::mkdir(folder.c_str(), S_IRWXU) != 0 && errno != EEXIST) {
+    refuse_errno(folder, what + " cannot be made");
+  }
+  struct stat status = {};
+  if (::stat(folder.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) {
+    refuse(folder, what + " is no folder");
+  }
+  if (!is_private(status)) refuse(folder, what + " is not used: others may write to it");
+}
+
+fs::path kernels_of(const fs::path& library) {
+  return fs::path(library).replace_extension(".kernels");
+}
+
 /// The cache folder, made where it is missing.
 fs::path usable_cache() {
   const fs::path folder = cache_folder().path;
@@ -81,21 +99,33 @@ fs::path usable_cache() {
   }
   std::error_code error;
   fs::create_directories(folder.parent_path(), error);
-  if (::mkdir(folder.c_str(), S_IRWXU) != 0 && errno != EEXIST) {
-    refuse_errno(folder, "the cache folder cannot be made");
-  }
-  struct stat status = {};
-  if (::stat(folder.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) {
-    refuse(folder, "the cache folder is no folder");
-  }
-  if (!is_private(status)) refuse(folder, "the cache folder is not used: others may write to it");
+  make_private_folder(folder, "the cache folder");
   return folder;
 }
 
+/// The files that a library becomes, itself the last: whoever finds it finds the others.
+std::vector<std::pair<fs::path, std::string_view>> files_of(const fs::path& path,
+                                                            const LibraryBytes& bytes) {
+  std::vector<std::pair<fs::path, std::string_view>> files;
+  for (const NamedBytes& kernel : bytes.device_kernels) {
+    files.emplace_back(kernels_of(path) / kernel.name, kernel.bytes);
+  }
+  if (!bytes.extern_kernels.empty()) {
+    files.emplace_back(fs::path(path).replace_extension(".json"), bytes.extern_kernels);
+  }
+  files.emplace_back(path, bytes.library);
+  return files;
+}
+
 bool is_cached(const fs::path& path, const LibraryBytes& bytes) {
-  return holds(path, bytes.library) &&
-         (bytes.extern_kernels.empty() ||
-          holds(fs::path(path).replace_extension(".json"), bytes.extern_kernels));
+  const auto files = files_of(path, bytes);
+  return std::all_of(files.begin(), files.end(),
+                     [](const auto& file) { return holds(file.first, file.second); });
+}
+
+void place_files(const fs::path& path, const LibraryBytes& bytes) {
+  if (!bytes.device_kernels.empty()) make_private_folder(kernels_of(path), "the folder of kernels");
+  for (const auto& [file, content] : files_of(path, bytes)) place_file(file, content);
 }
 
 fs::path unpack_to_cache(const LibraryBytes& bytes) {
@@ -109,15 +139,12 @@ fs::path unpack_to_cache(const LibraryBytes& bytes) {
   }
   if (is_cached(path, bytes)) return path;  // Another process was first.
   bytes.verify();
-  if (!bytes.extern_kernels.empty()) {
-    place_file(fs::path(path).replace_extension(".json"), bytes.extern_kernels);
-  }
-  place_file(path, bytes.library);
+  place_files(path, bytes);
   return path;
 }
 
 Descriptor unpack_to_memory(const LibraryBytes& bytes) {
-  if (!bytes.extern_kernels.empty()) {
+  if (!bytes.extern_kernels.empty() || !bytes.device_kernels.empty()) {
     throw EngineError("the library needs a second file beside it, which memory cannot have");
   }
   Descriptor file(::memfd_create("torchship", MFD_CLOEXEC | MFD_ALLOW_SEALING));
@@ -136,10 +163,7 @@ fs::path unpack_to_temporary(const LibraryBytes& bytes) {
   }
   try {
     const fs::path path = fs::path(folder) / (bytes.key + ".so");
-    place_file(path, bytes.library);
-    if (!bytes.extern_kernels.empty()) {
-      place_file(fs::path(path).replace_extension(".json"), bytes.extern_kernels);
-    }
+    place_files(path, bytes);
     return path;
   } catch (...) {
     fs::remove_all(folder, error);
@@ -149,33 +173,40 @@ fs::path unpack_to_temporary(const LibraryBytes& bytes) {
 
 }  // namespace
 
-Unpacked::Unpacked(fs::path path, fs::path removed, Descriptor descriptor)
-    : path_(std::move(path)), removed_(std::move(removed)), descriptor_(std::move(descriptor)) {}
+Unpacked::Unpacked(fs::path path, const LibraryBytes& bytes, fs::path removed, Descriptor descriptor)
+    : path_(std::move(path)), removed_(std::move(removed)), descriptor_(std::move(descriptor)) {
+  if (!bytes.device_kernels.empty()) kernels_ = kernels_of(path_);
+}
 
 Unpacked::Unpacked(Unpacked&& other) noexcept
     : path_(std::move(other.path_)),
+      kernels_(std::move(other.kernels_)),
       removed_(std::exchange(other.removed_, {})),
       descriptor_(std::move(other.descriptor_)) {}
 
-Unpacked::~Unpacked() { clean_up(); }
+Unpacked::~Unpacked() { remove(); }
 
 void Unpacked::clean_up() noexcept {
+  if (kernels_.empty()) remove();  // Which are read later.
+}
+
+void Unpacked::remove() noexcept {
   std::error_code ignored;
   if (!removed_.empty()) fs::remove_all(std::exchange(removed_, {}), ignored);
 }
 
 Unpacked Unpacked::to(UnpackPlace place, const LibraryBytes& bytes) {
-  if (place == UnpackPlace::cache) return {unpack_to_cache(bytes), {}, Descriptor(-1)};
+  if (place == UnpackPlace::cache) return {unpack_to_cache(bytes), bytes, {}, Descriptor(-1)};
   bytes.verify();
   if (place == UnpackPlace::memory) {
     Descriptor file = unpack_to_memory(bytes);
     // The number is this library's as long as it is loaded: the loader knows libraries by path.
     fs::path path = "/proc/self/fd/" + std::to_string(file.number());
-    return {std::move(path), {}, std::move(file)};
+    return {std::move(path), bytes, {}, std::move(file)};
   }
   fs::path path = unpack_to_temporary(bytes);
   fs::path folder = path.parent_path();
-  return {std::move(path), std::move(folder), Descriptor(-1)};
+  return {std::move(path), bytes, std::move(folder), Descriptor(-1)};
 }
 
 }  // namespace torchship

@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "archive/descriptor.h"
 
@@ -18,11 +19,18 @@ namespace torchship {
 // read-only, or mounted without execution), the library goes to memory (memfd_create(2)), or else to a
 // temporary folder that is removed once it is loaded.
 
+struct NamedBytes {
+  std::string name;  ///< Of a file: no folders in it.
+  std::string_view bytes;
+};
+
 /// A shared library that is to become a file.
 struct LibraryBytes {
   std::string key;                  ///< Names it in the cache: different bytes, different keys.
   std::string_view library;
   std::string_view extern_kernels;  ///< A file beside it, .json, unless empty.
+  /// Code for a GPU, in a folder beside it, which the library reads in its first call.
+  std::vector<NamedBytes> device_kernels = {};
   std::function<void()> verify;     ///< Called before bytes are first written; throws to refuse them.
 };
 
@@ -39,14 +47,20 @@ class Unpacked {
   Unpacked& operator=(Unpacked&&) = delete;
 
   const std::filesystem::path& path() const noexcept { return path_; }
+  /// The folder of the library's kernels for a GPU; empty where it has none.
+  const std::filesystem::path& kernels() const noexcept { return kernels_; }
 
   /// Removes what is not needed any more once the library is loaded.
   void clean_up() noexcept;
 
  private:
-  Unpacked(std::filesystem::path path, std::filesystem::path removed, Descriptor descriptor);
+  Unpacked(std::filesystem::path path, const LibraryBytes& bytes, std::filesystem::path removed,
+           Descriptor descriptor);
+
+  void remove() noexcept;
 
   std::filesystem::path path_;
+  std::filesystem::path kernels_;
   std::filesystem::path removed_;  ///< A folder to remove; empty for none.
   Descriptor descriptor_;          ///< Of memory: the path is about it.
 };

@@ -126,7 +126,7 @@ Diagnosis::Cuda find_cuda() {
   const Driver driver;
   Diagnosis::Cuda cuda;
   if (driver.version() > 0) cuda.driver = dotted(driver.version());
-  if (!at::hasCUDA()) {
+  if (!at::detail::getCUDAHooks().isBuilt()) {
     cuda.why = "this LibTorch was built without CUDA";
     return cuda;
   }

@@ -101,7 +101,7 @@ class Selection {
       return pass_over(record, reason);
     }
     try {
-      const CompiledMethod method{record, file_.load_compiled(record, concurrent_calls(options_))};
+      const CompiledMethod method{record, file_.load_compiled(record, {.device = options_.device, .concurrent_calls = concurrent_calls(options_)})};
       require_described(method);
       const std::string reason = record.info.checked ? "" : failure(method);
       if (!reason.empty()) return pass_over(record, reason);
@@ -128,7 +128,7 @@ class Selection {
     if (!has_sample(method.record.method)) {
       return "it was never checked, and there is no sample to check it with";
     }
-    const auto engine = make_compiled({method}, load_interpreter(), info_, options_.validate);
+    const auto engine = make_compiled({method}, load_interpreter(), info_, options_);
     const CheckReport report = check_model(file_, info_, options_, *engine);
     return report.passed() ? "" : "its results are not the samples': " + first_failure(report);
   }
@@ -195,13 +195,13 @@ class Selection {
       reason += (reason.empty() ? "" : ", ") + info.id;
       if (!info.ratio) continue;
       char text[64];
-      std::snprintf(text, sizeof(text), " (%.2g of planned's time where it was compiled)",
-                    *info.ratio);
+      std::snprintf(text, sizeof(text), " (%.2g of %s's time where it was compiled)", *info.ratio,
+                    options_.device.is_cpu() ? kPlanned : kInterpreter);
       reason += text;
     }
     return {{.name = kCompiled, .reason = "it fits this process: " + reason,
              .passed_over = passed_over_},
-            make_compiled(std::move(methods_), load_interpreter(), info_, options_.validate)};
+            make_compiled(std::move(methods_), load_interpreter(), info_, options_)};
   }
 
   [[noreturn]] void refuse() const {

@@ -54,7 +54,7 @@ Recording::Recording(const Recorded& original)
 
 std::vector<Intermediate> Recording::finish(const std::vector<c10::IValue>& stack) {
   for (std::size_t i = 0; i < labels_.size(); ++i) {
-    labels_[i].value = hand_out(stack.at(i + 1).toTensor(), {}, at::kCPU);
+    labels_[i].value = hand_out(stack.at(i + 1).toTensor(), {}).to(at::kCPU);
   }
   return std::move(labels_);
 }

@@ -13,8 +13,11 @@
 #include <c10/core/InferenceMode.h>
 #include <torchship/error.h>
 
+#include "accelerator/device_call.h"
+#include "engines/captured.h"
 #include "engines/fusion.h"
 #include "engines/heap.h"
+#include "engines/hooks.h"
 #include "engines/inputs.h"
 #include "engines/intermediates.h"
 #include "engines/program.h"
@@ -50,6 +53,7 @@ class Interpreter final : public Engine {
         device_(options.device),
         retarget_(options.retarget ? std::optional(options.device) : std::nullopt),
         validate_(options.validate),
+        own_streams_(options.own_streams),
         plans_(options.device.is_cpu() && options.optimize &&
                (options.engine == "planned" || options.engine == "auto")),
         planning_{.must_pay = options.engine == "auto" && options.weights == kFloat32Weights,
@@ -58,25 +62,28 @@ class Interpreter final : public Engine {
     for (const MethodInfo& method : info.methods) {
       add_method(method.name);
     }
+    if (recorded_.contains("forward")) hooks_.emplace(*module_.type(), retarget_);
     for (const auto& [name, recorded] : recorded_) {
       if (writes_state(recorded)) {
         writers_.insert(name);
       }
     }
-    if (std::any_of(before_.begin(), before_.end(), writes_state) ||
-        std::any_of(after_.begin(), after_.end(), writes_state)) {
+    if (hooks_ && std::any_of(hooks_->recorded().begin(), hooks_->recorded().end(), writes_state)) {
       writers_.insert("forward");
     }
     const ConstantAttributes attributes(module_, all_graphs());
     for (const auto& [name, recorded] : recorded_) {
       programs_.try_emplace(name, prepare(recorded, attributes, options.optimize));
     }
-    for (const Recorded& hook : before_) run_before_.emplace_back(hook.schema, hook.graph);
-    for (const Recorded& hook : after_) run_after_.emplace_back(hook.schema, hook.graph);
     owned_ = storages_of(module_, programs_);
     keep_memory_between_calls();
     for (const auto& [name, program] : programs_) {
       if (plans_ && !writers_.contains(name)) planned_.try_emplace(name, program.first(), planning_);
+    }
+    if (options.cuda_graphs) {
+      for (const auto& [name, program] : programs_) {
+        if (!writers_.contains(name)) captured_.try_emplace(name, device_);
+      }
     }
     if (can_fuse(device_)) {
       for (const auto& [name, program] : programs_) {
@@ -90,11 +97,16 @@ class Interpreter final : public Engine {
     const Turn turn = wait_for_turn(method.name);
     return guarded(method, inputs, [&] {
       const Program& program = programs_.at(method.name).here();
-      const c10::IValue result = compute(program, method, inputs, /*may_fuse=*/true).front();
+      DeviceCall call(device_, own_streams_);
+      const c10::IValue result = compute(call, program, method, inputs, /*may_fuse=*/true).front();
       const std::optional<at::Device> device = first_device(inputs);
-      return to_value(result, [&](const at::Tensor& tensor) {
-        return hand_out(program.channels_last ? in_usual_order(tensor) : tensor, owned_, device);
+      Value value = to_value(result, [&](const at::Tensor& tensor) {
+        const at::Tensor mine =
+            hand_out(program.channels_last ? in_usual_order(tensor) : tensor, owned_);
+        return call.give(mine, device.value_or(mine.device()));
       });
+      call.finish();
+      return value;
     });
   }
 
@@ -104,7 +116,8 @@ class Interpreter final : public Engine {
     const Turn turn = wait_for_turn(method.name);
     return guarded(method, inputs, [&] {
       Recording recording(recorded_.at(method.name));
-      return recording.finish(compute(recording.program(), method, inputs));
+      DeviceCall call(device_, /*own_stream=*/false);
+      return recording.finish(compute(call, recording.program(), method, inputs));
     });
   }
 
@@ -132,9 +145,8 @@ class Interpreter final : public Engine {
   std::size_t retargeted() const noexcept override {
     std::size_t count = 0;
     for (const auto& [name, recorded] : recorded_) count += recorded.retargeted;
-    for (const auto* hooks : {&before_, &after_}) {
-      for (const Recorded& hook : *hooks) count += hook.retargeted;
-    }
+    if (!hooks_) return count;
+    for (const Recorded& hook : hooks_->recorded()) count += hook.retargeted;
     return count;
   }
 
@@ -177,7 +189,8 @@ class Interpreter final : public Engine {
     std::string unplanned;
     if (inputs && planned_.contains(method.name) && !is_hooked(method)) {
       const c10::InferenceMode inference;
-      Graph plan = planned_.at(method.name).describe(arguments(plain, *inputs), measures);
+      DeviceCall call(device_, /*own_stream=*/false);
+      Graph plan = planned_.at(method.name).describe(arguments(call, plain, *inputs), measures);
       if (!plan.body.nodes.empty()) return plan;
       unplanned = plan.notes.at(0);
     }
@@ -188,19 +201,31 @@ class Interpreter final : public Engine {
     if (!unplanned.empty()) graph.notes.push_back(unplanned);
     add_notes(method, fusion, graph.notes);
     if (!inputs) return graph;
+    if (captured_.contains(method.name) && !is_hooked(method)) {
+      graph.notes.push_back(captured_note(method, *inputs));
+    }
     Profile seen(executed, device_);
     const Program probed(plain.schema, seen.graph());
-    if (measures.times && !writers_.contains(method.name)) compute(plain, method, *inputs, true);
-    compute(probed, method, *inputs);
+    DeviceCall call(device_, /*own_stream=*/false);
+    if (measures.times && !writers_.contains(method.name)) compute(call, plain, method, *inputs, true);
+    compute(call, probed, method, *inputs);
     seen.annotate(graph, measures.times);
     return graph;
+  }
+
+  std::string captured_note(const MethodInfo& method, const BoundInputs& inputs) const {
+    const c10::InferenceMode inference;
+    DeviceCall call(device_, /*own_stream=*/false);
+    return captured_.at(method.name)
+        .describe(arguments(call, programs_.at(method.name).first(), inputs));
   }
 
   Fusion fusion_for(const MethodInfo& method, const BoundInputs& inputs) const {
     const auto fused = fused_.find(method.name);
     if (fused == fused_.end() || is_hooked(method)) return {};
     const c10::InferenceMode inference;
-    return fused->second.fusion_for(arguments(programs_.at(method.name).first(), inputs));
+    DeviceCall call(device_, /*own_stream=*/false);
+    return fused->second.fusion_for(arguments(call, programs_.at(method.name).first(), inputs));
   }
 
   void add_notes(const MethodInfo& method, const Fusion& fusion,
@@ -227,9 +252,8 @@ class Interpreter final : public Engine {
   std::vector<std::shared_ptr<jit::Graph>> all_graphs() const {
     std::vector<std::shared_ptr<jit::Graph>> graphs;
     for (const auto& [name, recorded] : recorded_) graphs.push_back(recorded.graph);
-    for (const auto* hooks : {&before_, &after_}) {
-      for (const Recorded& hook : *hooks) graphs.push_back(hook.graph);
-    }
+    if (!hooks_) return graphs;
+    for (const Recorded& hook : hooks_->recorded()) graphs.push_back(hook.graph);
     return graphs;
   }
 
@@ -254,50 +278,44 @@ class Interpreter final : public Engine {
       throw ArchiveError(name_ + ": the method '" + name + "' is described, but was not loaded");
     }
     recorded_.emplace(name, record(method->function(), retarget_));
-    if (name == "forward") {
-      add_hooks(*module_.type());
-    }
-  }
-
-  /// Hooks that were registered on the module before it was scripted belong to `forward`.
-  void add_hooks(const c10::ClassType& type) {
-    for (jit::Function* hook : type.getForwardPreHooks()) {
-      before_.push_back(record(*hook, retarget_));
-    }
-    for (jit::Function* hook : type.getForwardHooks()) {
-      after_.push_back(record(*hook, retarget_));
-    }
   }
 
   bool is_hooked(const MethodInfo& method) const {
-    return !(before_.empty() && after_.empty()) && method.name == "forward";
+    return hooks_ && !hooks_->empty() && method.name == "forward";
   }
 
   /// What a program takes off the stack: the module, then the inputs.
-  std::vector<c10::IValue> arguments(const Program& program, const BoundInputs& inputs) const {
+  std::vector<c10::IValue> arguments(DeviceCall& call, const Program& program,
+                                     const BoundInputs& inputs) const {
+    const auto take = [&](const at::Tensor& tensor) { return call.take(tensor); };
     std::vector<c10::IValue> stack;
     stack.reserve(inputs.size() + 1);
     stack.push_back(program.uses_self ? c10::IValue(module_._ivalue()) : c10::IValue());
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       const c10::Argument& argument = program.schema.arguments()[i + 1];
       stack.push_back(inputs[i] == nullptr ? argument.default_value().value_or(c10::IValue())
-                                           : to_ivalue(*inputs[i], argument.type(), device_));
+                                           : to_ivalue(*inputs[i], argument.type(), take));
     }
     return stack;
   }
 
   /// What the program leaves on the stack: its result, and whatever else it returns.
-  std::vector<c10::IValue> compute(const Program& program, const MethodInfo& method,
-                                   const BoundInputs& inputs, bool may_fuse = false) const {
+  std::vector<c10::IValue> compute(DeviceCall& call, const Program& program,
+                                   const MethodInfo& method, const BoundInputs& inputs,
+                                   bool may_fuse = false) const {
     const c10::InferenceMode inference;
-    std::vector<c10::IValue> stack = arguments(program, inputs);
+    std::vector<c10::IValue> stack = arguments(call, program, inputs);
     try {
       if (is_hooked(method)) {
-        run_hooked(program, stack);
+        hooks_->run(module_._ivalue(), program, stack);
       } else if (may_fuse && !planned_.empty() && planned_.contains(method.name)) {
         planned_.at(method.name).run(stack);
-      } else if (may_fuse && !fused_.empty() && fused_.contains(method.name)) {
-        fused_.at(method.name).run(stack);
+      } else if (may_fuse && !captured_.empty() && captured_.contains(method.name)) {
+        captured_.at(method.name).run(stack, [&](std::vector<c10::IValue>& arguments) {
+          run_by_operator(program, method.name, arguments);
+        });
+      } else if (may_fuse) {
+        run_by_operator(program, method.name, stack);
       } else {
         program.run(stack);
       }
@@ -309,35 +327,20 @@ class Interpreter final : public Engine {
     return stack;
   }
 
+  /// In kernels of several operators each, where LibTorch makes some.
+  void run_by_operator(const Program& program, const std::string& method,
+                       std::vector<c10::IValue>& stack) const {
+    if (!fused_.empty() && fused_.contains(method)) {
+      fused_.at(method).run(stack);
+    } else {
+      program.run(stack);
+    }
+  }
+
   /// State that a call replaced is the model's own from then on. Only writers, who run alone, pay.
   void note_state(const std::string& method) const {
     if (keeps_state() && writers_.contains(method)) {
       owned_ = storages_of(module_, programs_);
-    }
-  }
-
-  /// As torch.nn.Module calls them: a hook may replace the inputs or the result.
-  void run_hooked(const Program& forward, std::vector<c10::IValue>& stack) const {
-    const c10::IValue self = module_._ivalue();
-    c10::IValue inputs =
-        c10::ivalue::Tuple::create(std::vector<c10::IValue>(stack.begin() + 1, stack.end()));
-    for (const Program& hook : run_before_) {
-      c10::IValue replaced = hook.call({self, inputs});
-      if (!replaced.isNone()) {
-        inputs = replaced.isTuple() ? std::move(replaced)
-                                    : c10::IValue(c10::ivalue::Tuple::create({replaced}));
-      }
-    }
-    stack = {self};
-    for (const c10::IValue& input : inputs.toTupleRef().elements()) {
-      stack.push_back(input);
-    }
-    forward.run(stack);
-    for (const Program& hook : run_after_) {
-      c10::IValue replaced = hook.call({self, inputs, stack.front()});
-      if (!replaced.isNone()) {
-        stack.front() = std::move(replaced);
-      }
     }
   }
 
@@ -358,16 +361,15 @@ class Interpreter final : public Engine {
   at::Device device_;
   std::optional<at::Device> retarget_;  ///< Takes the place of other devices that the code names.
   bool validate_;
+  bool own_streams_;
   bool plans_;     ///< Whether calls go to plans where they can.
   Planning planning_;
   std::string name_;
   std::unordered_map<std::string, Recorded> recorded_;
-  std::vector<Recorded> before_;
-  std::vector<Recorded> after_;
+  std::optional<Hooks> hooks_;  ///< Of `forward`.
   std::unordered_map<std::string, ReplicatedProgram> programs_;  ///< What runs.
-  std::vector<Program> run_before_;
-  std::vector<Program> run_after_;
   mutable std::unordered_map<std::string, FusedPrograms> fused_;  ///< Empty where LibTorch cannot.
+  mutable std::unordered_map<std::string, CapturedCalls> captured_;  ///< Empty where nobody asked.
   mutable std::unordered_map<std::string, PlannedProgram> planned_;  ///< Empty where nobody asked.
   std::set<std::string> writers_;  ///< Methods that change what the module holds.
   mutable Storages owned_;         ///< Changed by writers alone, under the lock.

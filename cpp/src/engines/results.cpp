@@ -20,12 +20,8 @@ at::Tensor reborn(const at::Tensor& tensor) {
 
 }  // namespace
 
-at::Tensor hand_out(const at::Tensor& result, const Storages& owned,
-                    const std::optional<at::Device>& device) {
+at::Tensor hand_out(const at::Tensor& result, const Storages& owned) {
   const at::NoGradGuard no_grad;
-  if (device && result.device() != *device) {
-    return result.to(*device);
-  }
   const bool plain = is_plain(result);
   if (!plain || owned.contains(result.storage().unsafeGetStorageImpl())) {
     return result.clone();

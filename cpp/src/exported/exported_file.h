@@ -34,8 +34,8 @@ class ExportedFile final : public ModelFile {
                                      const LoadOptions& options) const override;
   const std::vector<CompiledRecord>& compiled() const override { return extras_.compiled(); }
   std::unique_ptr<const CompiledLibrary> load_compiled(
-      const CompiledRecord& engine, std::size_t concurrent_calls) const override {
-    return extras_.load_compiled(engine, concurrent_calls);
+      const CompiledRecord& engine, const LibraryUse& use) const override {
+    return extras_.load_compiled(engine, use);
   }
   /// The program with its weights as a TorchScript module, whose named tuples are those of `info`.
   /// Throws ArchiveError, or what LibTorch throws.

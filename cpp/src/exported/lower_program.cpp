@@ -256,7 +256,10 @@ class ProgramLowering {
     arguments.emplace_back("self", modules_.root().type());
     for (const ValueSpec& spec : boundary_.method.inputs) {
       std::optional<c10::IValue> value;
-      if (spec.has_default) value = to_ivalue(*spec.constant, type_of(spec), at::kCPU);
+      if (spec.has_default) {
+        value = to_ivalue(*spec.constant, type_of(spec),
+                          [](const at::Tensor& tensor) { return tensor; });
+      }
       arguments.emplace_back(spec.name, type_of(spec), std::nullopt, std::move(value));
     }
     std::vector<c10::Argument> results;

@@ -79,7 +79,7 @@ const std::vector<CompiledRecord>& Extras::compiled() const {
 }
 
 std::unique_ptr<const CompiledLibrary> Extras::load_compiled(const CompiledRecord& engine,
-                                                             std::size_t concurrent_calls) const {
+                                                             const LibraryUse& use) const {
   const ZipEntry* entry = find(engine.record);
   if (entry == nullptr) throw ArchiveError(place(engine.record) + ": the record is missing");
   const std::string& digest = manifest_->records.at(engine.record);
@@ -87,8 +87,9 @@ std::unique_ptr<const CompiledLibrary> Extras::load_compiled(const CompiledRecor
   return load_library({.key = digest,
                        .library = package.library(),
                        .extern_kernels = package.extern_kernels(),
+                       .device_kernels = package.device_kernels(),
                        .verify = [&] { require_digest(zip_, *entry, digest); }},
-                      concurrent_calls);
+                      use);
 }
 
 }  // namespace torchship

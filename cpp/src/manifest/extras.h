@@ -32,7 +32,7 @@ class Extras {
   std::optional<Intermediates> intermediates() const;
   const std::vector<CompiledRecord>& compiled() const;
   std::unique_ptr<const CompiledLibrary> load_compiled(const CompiledRecord& engine,
-                                                       std::size_t concurrent_calls) const;
+                                                       const LibraryUse& use) const;
 
  private:
   const ZipEntry* find(const std::string& name) const { return zip_.find(folder_ + name); }

@@ -15,29 +15,29 @@ struct TorchObject final : Value::Object {
   c10::IValue held;
 };
 
-c10::IValue to_list(const Value& value, const c10::TypePtr& item, const at::Device& device) {
+c10::IValue to_list(const Value& value, const c10::TypePtr& item, Take take) {
   c10::impl::GenericList list(item);
   list.reserve(value.size());
   for (const Value& each : value.items()) {
-    list.push_back(to_ivalue(each, item, device));
+    list.push_back(to_ivalue(each, item, take));
   }
   return list;
 }
 
-c10::IValue to_dict(const Value& value, const c10::DictType& type, const at::Device& device) {
+c10::IValue to_dict(const Value& value, const c10::DictType& type, Take take) {
   c10::impl::GenericDict dict(type.getKeyType(), type.getValueType());
   for (const auto& [key, item] : value.entries()) {
-    dict.insert_or_assign(to_ivalue(key, type.getKeyType(), device),
-                          to_ivalue(item, type.getValueType(), device));
+    dict.insert_or_assign(to_ivalue(key, type.getKeyType(), take),
+                          to_ivalue(item, type.getValueType(), take));
   }
   return dict;
 }
 
-c10::IValue to_tuple(const Value& value, const c10::TupleType& type, const at::Device& device) {
+c10::IValue to_tuple(const Value& value, const c10::TupleType& type, Take take) {
   std::vector<c10::IValue> items;
   items.reserve(value.size());
   for (std::size_t i = 0; i < value.size(); ++i) {
-    items.push_back(to_ivalue(value[i], type.elements()[i], device));
+    items.push_back(to_ivalue(value[i], type.elements()[i], take));
   }
   // A named tuple keeps its type, or the model could not ask for its fields.
   return type.schema() ? c10::IValue(c10::ivalue::Tuple::createNamed(
@@ -102,20 +102,20 @@ c10::TypePtr natural_type(const Value& value) {
 }
 
 /// Takes the first alternative of a union whose kind is the value's.
-c10::IValue to_union(const Value& value, const c10::UnionType& type, const at::Device& device) {
+c10::IValue to_union(const Value& value, const c10::UnionType& type, Take take) {
   for (const c10::TypePtr& choice : type.containedTypes()) {
     if (natural_type(value)->kind() == choice->kind()) {
-      return to_ivalue(value, choice, device);
+      return to_ivalue(value, choice, take);
     }
   }
-  return to_ivalue(value, type.containedTypes().front(), device);
+  return to_ivalue(value, type.containedTypes().front(), take);
 }
 
-c10::IValue to_any(const Value& value, const at::Device& device) {
+c10::IValue to_any(const Value& value, Take take) {
   if (value.kind() == Kind::object) {
     return to_object(value, c10::AnyType::get());
   }
-  return value.is_none() ? c10::IValue() : to_ivalue(value, natural_type(value), device);
+  return value.is_none() ? c10::IValue() : to_ivalue(value, natural_type(value), take);
 }
 
 double as_double(const Value& value) {
@@ -128,9 +128,9 @@ c10::complex<double> as_complex(const Value& value) {
 
 }  // namespace
 
-c10::IValue to_ivalue(const Value& value, const c10::TypePtr& type, const at::Device& device) {
+c10::IValue to_ivalue(const Value& value, const c10::TypePtr& type, Take take) {
   switch (type->kind()) {
-    case c10::TypeKind::TensorType: return value.tensor().to(device, /*non_blocking=*/false);
+    case c10::TypeKind::TensorType: return take(value.tensor());
     case c10::TypeKind::BoolType: return value.boolean();
     case c10::TypeKind::IntType: return value.integer();
     case c10::TypeKind::FloatType: return as_double(value);
@@ -138,20 +138,20 @@ c10::IValue to_ivalue(const Value& value, const c10::TypePtr& type, const at::De
     case c10::TypeKind::StringType: return value.string();
     case c10::TypeKind::DeviceObjType: return c10::Device(value.string());
     case c10::TypeKind::NoneType: return {};
-    case c10::TypeKind::ListType: return to_list(value, type->containedType(0), device);
+    case c10::TypeKind::ListType: return to_list(value, type->containedType(0), take);
     case c10::TypeKind::DictType:
-      return to_dict(value, type->expectRef<c10::DictType>(), device);
+      return to_dict(value, type->expectRef<c10::DictType>(), take);
     case c10::TypeKind::TupleType:
-      return to_tuple(value, type->expectRef<c10::TupleType>(), device);
+      return to_tuple(value, type->expectRef<c10::TupleType>(), take);
     case c10::TypeKind::OptionalType:
       return value.is_none()
                  ? c10::IValue()
-                 : to_ivalue(value, type->expectRef<c10::OptionalType>().getElementType(), device);
+                 : to_ivalue(value, type->expectRef<c10::OptionalType>().getElementType(), take);
     case c10::TypeKind::UnionType:
       return value.is_none() ? c10::IValue()
-                             : to_union(value, type->expectRef<c10::UnionType>(), device);
+                             : to_union(value, type->expectRef<c10::UnionType>(), take);
     case c10::TypeKind::AnyType:
-    case c10::TypeKind::NumberType: return to_any(value, device);
+    case c10::TypeKind::NumberType: return to_any(value, take);
     default: return to_object(value, type);
   }
 }

@@ -32,8 +32,8 @@ class TorchScriptFile final : public ModelFile {
                                      const LoadOptions& options) const override;
   const std::vector<CompiledRecord>& compiled() const override { return extras_.compiled(); }
   std::unique_ptr<const CompiledLibrary> load_compiled(
-      const CompiledRecord& engine, std::size_t concurrent_calls) const override {
-    return extras_.load_compiled(engine, concurrent_calls);
+      const CompiledRecord& engine, const LibraryUse& use) const override {
+    return extras_.load_compiled(engine, use);
   }
   std::vector<Finding> lint(const ModelInfo& info, const LintOptions& options) const override;
   AuditReport audit() const override;

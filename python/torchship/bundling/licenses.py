@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from importlib.metadata import Distribution, PackageNotFoundError, distribution, distributions
 from pathlib import Path
 
 from torchship.errors import Error
@@ -20,7 +20,7 @@ class Component:
 
     name: str
     license: str
-    texts: tuple[str, ...]  # Files of HERE; "torchship" and "torch" are those of the packages.
+    texts: tuple[str, ...]  # Files of HERE, which are .txt; other names are packages, with theirs.
     remark: str = ""
 
 
@@ -52,7 +52,7 @@ GLIBC = Component("glibc", "LGPL-2.1-or-later", ("LGPL-2.1.txt",), "as shared li
 GCC_LIBRARIES = ("libgomp", "libstdc++", "libgcc_s", "libquadmath", "libgfortran", "libatomic")
 
 
-def component_of(library: str, is_libtorch: bool) -> Component:
+def component_of(path: Path, library: str, is_libtorch: bool) -> Component:
     """What a library of a bundle belongs to; those unknown are components of their own."""
     if library.startswith(GCC_LIBRARIES):
         return GCC_RUNTIME
@@ -60,7 +60,22 @@ def component_of(library: str, is_libtorch: bool) -> Component:
         return LIBTORCH
     if library == "libtorchship.so":
         return TORCHSHIP
+    if (wheel := _nvidia_wheel(path)) is not None:
+        name = wheel.metadata["Name"]
+        return Component(name, "NVIDIA's, proprietary", (name,), f"version {wheel.version}")
     return Component(library, "its maker's", (), "see its maker, or its package")
+
+
+def _nvidia_wheel(path: Path) -> Distribution | None:
+    """The package that brought a library of CUDA's into site-packages/nvidia."""
+    if "nvidia" not in path.parts:
+        return None
+    for found in distributions():
+        if not (found.metadata["Name"] or "").lower().startswith("nvidia"):
+            continue
+        if any(Path(str(found.locate_file(f))).resolve() == path for f in found.files or ()):
+            return found
+    return None
 
 
 def package_of(path: Path) -> str:
@@ -99,7 +114,7 @@ def license_files(component: Component) -> Iterator[tuple[str, Path]]:
     """Names inside LICENSES, and the files they are copied from."""
     folder = component.name.replace(" ", "-")
     for text in component.texts:
-        if text in (OWN_TEXTS, LIBTORCH_TEXTS):
+        if not text.endswith(".txt"):
             for name, path in _texts_of(text):
                 yield f"{folder}/{name}", path
         else:

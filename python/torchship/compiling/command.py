@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torchship._arguments import Parser
 from torchship.archives.options import add_call_options, dynamic_of, examples_of, progress
 from torchship.compiling.compile import Compiled, compile
-from torchship.compiling.settings import TRIALS
+from torchship.compiling.settings import GPU_TRIALS, TRIALS
 from torchship.compiling.target import CHOICES
 
 
@@ -48,19 +48,24 @@ def _parser() -> Parser:
     parser.add_argument("--isa", action="append", default=[], choices=CHOICES,
                         help="what to compile for; may be given again")  # fmt: skip
     parser.add_argument("--threads", type=int, metavar="N", help="threads that a call will have")
-    parser.add_argument("--device", default="cpu", metavar="DEVICE")
+    parser.add_argument("--device", default="cpu", metavar="DEVICE",
+                        help="cpu, or cuda for a GPU like the one that is here")  # fmt: skip
     parser.add_argument("--method", action="append", default=[], metavar="NAME")
     parser.add_argument("--size", action="append", default=[], metavar="NAME=N",
                         help="an engine for that size besides")  # fmt: skip
     parser.add_argument("--budget", type=float, default=300.0, metavar="SECONDS",
                         help="after which no more settings are tried (300)")  # fmt: skip
     parser.add_argument("--trial", action="append", default=[],
-                        choices=[each.name for each in TRIALS], help="settings to try")  # fmt: skip
+                        choices=_trial_names(), help="settings to try")  # fmt: skip
     parser.add_argument("--keep-slower", action="store_true",
-                        help="keep the best engine even if `planned` is faster")  # fmt: skip
+                        help="keep the best engine even if it is slower")  # fmt: skip
     parser.add_argument("--replace", action="store_true", help="drop the archive's other engines")
     add_call_options(parser)
     return parser
+
+
+def _trial_names() -> list[str]:
+    return sorted({each.name for each in (*TRIALS, *GPU_TRIALS)})
 
 
 def _size(text: str) -> tuple[str, int]:
@@ -71,7 +76,8 @@ def _size(text: str) -> tuple[str, int]:
 
 
 def _describe(done: Compiled) -> str:
-    rows = [("variant", "isa", "settings", "call", "of planned", "")]
+    beside = next((e.target.beside for tried in done.trials.values() for e in tried), "planned")
+    rows = [("variant", "isa", "settings", "call", f"of {beside}", "")]
     for variant, tried in done.trials.items():
         for each in tried:
             call = "" if each.seconds is None else _time(each.seconds)
@@ -84,7 +90,7 @@ def _describe(done: Compiled) -> str:
     lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
              for row in rows]  # fmt: skip
     count = len(done.engines)
-    end = f"{done.path}: nothing added: the engine `planned`, which needs none, is faster"
+    end = f"{done.path}: nothing added: the engine `{beside}`, which needs none, is faster"
     if count:
         size = os.path.getsize(done.path) / 1e6
         end = f"{done.path}: {count} engine{'' if count == 1 else 's'} added, {size:.1f} MB"

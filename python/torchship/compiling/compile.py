@@ -14,11 +14,10 @@ from torchship import _core
 from torchship._archive import extract, write_with_engines
 from torchship.archives.calls import Json
 from torchship.archives.subject import Subject
-from torchship.compiling.target import CHOICES, require_x86_64, this_level
+from torchship.compiling.target import CHOICES, architecture_of, require_x86_64, this_level
 from torchship.compiling.trial import Engine
 from torchship.compiling.variant import variants_of
 from torchship.compiling.work import Options, Progress, Work
-from torchship.errors import EngineError
 
 
 @dataclass
@@ -63,10 +62,10 @@ def compile(
 
     Each method is turned into an exported program and compiled by AOTInductor with several
     settings. What gives other results than the archive's own code and samples is dropped; of the
-    rest the fastest is kept, if it is faster than the engine `planned`, with the record of all
-    trials in the manifest. The archive stays one that ``torch.jit.load`` or ``torch.export.load`` opens, and
-    it runs on machines that fit none of its engines. A compiler (g++) is needed here, and never
-    where the archive is loaded.
+    rest the fastest is kept, if it is faster than the engine that runs without (`planned`, on a GPU
+    `interpreter`), with the record of all trials in the manifest. The archive stays one that
+    ``torch.jit.load`` or ``torch.export.load`` opens, and it runs on machines that fit none of its
+    engines. A compiler (g++) is needed here, and never where the archive is loaded.
 
     Args:
         archive: a TorchScript archive or an exported program, ours or not.
@@ -74,6 +73,8 @@ def compile(
         isa: what to compile for: "x86-64-v2", "x86-64-v3", "x86-64-v4", or "native" for this CPU
             alone; by default the highest level that this CPU has. Levels that cannot run here get
             the best settings of those that can, and prove themselves where they are loaded.
+        device: "cpu", or "cuda" and "cuda:1" for engines that run on a GPU like the one that is
+            here; one archive may have engines for both, one call of ``compile`` for each.
         threads: how many threads a call will have; by default as many as LibTorch has here. Code
             for one thread is faster on one; code for more takes as many as it is given.
         methods: which; by default all that the archive describes or has samples of.
@@ -84,7 +85,7 @@ def compile(
         examples: inputs of the method, for archives without samples.
         budget: seconds after which no more settings are tried; one always is.
         trials: names of the settings to try; by default all that may be of use.
-        keep_slower: keep the best engine even where `planned` is faster.
+        keep_slower: keep the best engine even where it is slower than what runs without.
         replace: drop the engines that the archive has; else those that are not compiled anew stay.
         operator_libraries: shared libraries with operators that the model needs.
         progress: called with one line for each step.
@@ -94,17 +95,12 @@ def compile(
         Error: the method keeps state, or does what no exported program can.
         ArchiveError, SignatureError, ValueError: the archive or an option makes no sense.
     """
-    if device != "cpu":
-        raise EngineError(f"engines are compiled for the CPU only so far, not for {device}")
-    require_x86_64()
-    levels = tuple(isa) or (this_level(),)
-    for level in levels:
-        if level not in CHOICES:
-            raise ValueError(f"isa is one of {', '.join(CHOICES)}, not {level!r}")
+    levels = _levels(isa, device)
     for library in operator_libraries:
         torch.ops.load_library(str(library))
     options = Options(
         levels=levels,
+        device=device,
         threads=threads or torch.get_num_threads(),
         budget=budget,
         trials=tuple(trials),
@@ -128,6 +124,18 @@ def compile(
             progress("writing the archive")
             _write(subject, done.path, kept, work, replace)
         return done
+
+
+def _levels(isa: Sequence[str], device: str) -> tuple[str, ...]:
+    if device != "cpu":
+        if isa:
+            raise ValueError("isa is of CPUs: code for a GPU is for the one that is here")
+        return (architecture_of(device),)
+    require_x86_64()
+    for level in isa:
+        if level not in CHOICES:
+            raise ValueError(f"isa is one of {', '.join(CHOICES)}, not {level!r}")
+    return tuple(isa) or (this_level(),)
 
 
 def _method_names(

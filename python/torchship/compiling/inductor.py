@@ -8,6 +8,7 @@ crash or never end.
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -43,6 +44,7 @@ def compile_program(
         "options": settings.options,
         "isa": target.isa,
         "threads": target.threads,
+        "device": target.device,
         "package": str(package),
         "operator_libraries": list(operator_libraries),
     }
@@ -84,29 +86,38 @@ def _run(job: dict[str, Any]) -> None:
     for library in job["operator_libraries"]:
         torch.ops.load_library(library)
     program = torch.export.load(job["program"])
-    target = Target(job["isa"], job["threads"])
+    target = Target(job["isa"], job["threads"], job["device"])
+    if not target.on_cpu:
+        from torch.export.passes import move_to_device_pass
+
+        program = move_to_device_pass(program, target.device)
     with tempfile.TemporaryDirectory() as folder, torch.no_grad(), compiling_for(target) as options:
-        sources = Path(folder) / "sources.pt2"
+        made = Path(folder) / "made.pt2"
+        # Code for the CPU is built here; a GPU's has several compilers, which PyTorch knows.
+        options["aot_inductor.package_cpp_only"] = target.on_cpu
         aoti_compile_and_package(
-            program,
-            package_path=str(sources),
-            inductor_configs={
-                **job["options"],
-                **options,
-                "aot_inductor.package_cpp_only": True,
-            },
+            program, package_path=str(made), inductor_configs={**job["options"], **options}
         )
-        with zipfile.ZipFile(sources) as written:
+        with zipfile.ZipFile(made) as written:
             written.extractall(folder)
         (model,) = Path(folder).glob("*/data/aotinductor/model")
-        library = _build(model)
+        library = _build(model, target) if target.on_cpu else _built(model)
         _package(model, library, Path(job["package"]))
         # The generator's name for a result that it allocates once for each thread.
-        keeps = "ThreadLocalCachedOutput" in library.with_suffix(".cpp").read_text()
+        sources = model.glob("*.wrapper.cpp")
+        keeps = any("ThreadLocalCachedOutput" in each.read_text() for each in sources)
         print("\n" + json.dumps({"keeps_results": keeps}))
 
 
-def _build(folder: Path) -> Path:
+def _built(folder: Path) -> Path:
+    """The library that PyTorch built, without the folders of this machine in it."""
+    (library,) = folder.glob("*.so")
+    if shutil.which("patchelf"):
+        _call("patchelf", "--remove-rpath", str(library))
+    return library
+
+
+def _build(folder: Path, target: Target) -> Path:
     """Compile and link what the compiler generated, as its own notes say but for what follows.
 
     Note [What compiled engines are linked with]
@@ -118,11 +129,14 @@ def _build(folder: Path) -> Path:
     source.write_text(re.sub(r"std::cerr\s*<<[^;]*;", ";", source.read_text()))
     flags = json.loads(source.with_name(f"{source.stem}_compile_flags.json").read_text())
     objects = source.with_suffix(".o")
+    # PyTorch before 2.13 takes every target for this machine.
+    cflags = [f for f in flags["cflags"] if f not in _LEFT_OUT and not f.startswith("march=")]
     compiler = flags["compiler"]
     _call(
         compiler,
         "-c",
-        *(f"-{flag}" for flag in flags["cflags"] if flag not in _LEFT_OUT),
+        f"-march={target.isa}",
+        *(f"-{flag}" for flag in cflags),
         *(f"-D{name.strip()}" for name in flags["definitions"]),
         *(f"-I{path}" for path in flags["include_dirs"]),
         *(part for text in flags["passthrough_args"] for part in text.split()),
@@ -173,7 +187,9 @@ def _call(*command: str) -> None:
 def _package(folder: Path, library: Path, package: Path) -> None:
     from torch.export.pt2_archive._package import package_pt2
 
-    wanted = [library, *folder.glob("*_metadata.json"), *folder.glob("*.wrapper.json")]
+    kernels = [*folder.glob("*.cubin"), *folder.glob("*.fatbin")]
+    notes = [*folder.glob("*_metadata.json"), *folder.glob("*.wrapper.json")]
+    wanted = [library, *notes, *kernels]
     package_pt2(str(package), aoti_files={"model": [str(path) for path in wanted]})
 
 

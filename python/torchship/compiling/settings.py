@@ -29,14 +29,28 @@ TRIALS = (
 )
 
 
-def trials_for(convolves: bool, names: tuple[str, ...] = ()) -> list[Settings]:
+# On a GPU: products as Triton's templates, and every kernel tried in several shapes.
+GPU_TRIALS = (
+    Settings("freezing", _FREEZING),
+    Settings(
+        "products",
+        _FREEZING | {"max_autotune": True, "max_autotune_gemm_backends": "TRITON,ATEN"},
+    ),
+    Settings("tuned", _FREEZING | {"max_autotune": True, "coordinate_descent_tuning": True}),
+    Settings("plain", {}),
+    Settings("given-layout", _FREEZING | {"layout_optimization": False}, for_convolutions=True),
+)
+
+
+def trials_for(convolves: bool, names: tuple[str, ...] = (), on_cpu: bool = True) -> list[Settings]:
     """Those worth trying, with or without convolutions; those of `names`, where given."""
-    unknown = set(names) - {each.name for each in TRIALS}
+    trials = TRIALS if on_cpu else GPU_TRIALS
+    unknown = set(names) - {each.name for each in trials}
     if unknown:
-        known = ", ".join(each.name for each in TRIALS)
+        known = ", ".join(each.name for each in trials)
         raise ValueError(f"there are no settings {min(unknown)!r}; there are {known}")
     return [
         each
-        for each in TRIALS
+        for each in trials
         if (each.name in names if names else convolves or not each.for_convolutions)
     ]

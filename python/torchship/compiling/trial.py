@@ -1,4 +1,4 @@
-"""Compiled engines beside `planned`: whether they give the same, and how long they take."""
+"""Compiled engines beside the others: whether they give the same, and how long they take."""
 
 import json
 import subprocess
@@ -35,7 +35,7 @@ class Engine:
     checked: bool = False
     problem: str = ""  # why it cannot be kept
     seconds: float | None = None  # of a steady call, at the median
-    ratio: float | None = None  # to that of `planned`, taken in turn
+    ratio: float | None = None  # to that of `target.beside`, taken in turn
 
     @property
     def record(self) -> str:
@@ -75,7 +75,7 @@ class Trial:
     operator_libraries: tuple[str, ...] = ()
 
     def run(self, engines: Sequence[Engine], threads: int, seconds: float) -> None:
-        """Check every engine, and measure those that are right in turn with `planned`."""
+        """Check every engine, and measure those that are right beside what they must beat."""
         runnable = [each for each in engines if each.target.runs_here() and not each.problem]
         archive = self.folder / f"trial{self.subject.path.suffix}"
         if not runnable:
@@ -105,7 +105,10 @@ class Trial:
 
     def _check(self, archive: Path, engine: Engine, threads: int) -> None:
         try:
-            found = self._torchship("check", archive, "--engine", engine.id, "--threads", threads)
+            found = self._torchship(
+                "check", archive, "--engine", engine.id, "--threads", threads,
+                "--device", engine.target.device,
+            )  # fmt: skip
         except EngineError as error:
             # The trial's own file is nothing to the author.
             engine.problem = error.message.rpartition("cannot be used: ")[2]
@@ -120,12 +123,12 @@ class Trial:
     ) -> None:
         found = self._torchship(
             "bench", archive, "--engine", "all", "--method", self.method.name,
-            "--threads", threads, "--seconds", seconds,
+            "--threads", threads, "--seconds", seconds, "--device", engines[0].target.device,
         )  # fmt: skip
         times = {each["engine"]: each for each in found["engines"]}
         for engine in engines:
             engine.seconds = times[engine.id]["p50"]
-            engine.ratio = times[engine.id]["ratio"] / times["planned"]["ratio"]
+            engine.ratio = times[engine.id]["ratio"] / times[engine.target.beside]["ratio"]
 
     def _torchship(self, command: str, *arguments: Any) -> Json:
         libraries = [part for path in self.operator_libraries for part in ("--op-library", path)]

@@ -28,6 +28,7 @@ _SECONDS = 1.0  # of steady calls, for each engine in a trial
 @dataclass(frozen=True)
 class Options:
     levels: tuple[str, ...]
+    device: str
     threads: int
     budget: float
     trials: tuple[str, ...]
@@ -75,7 +76,7 @@ class Work:
             )
         best = min(right, key=lambda each: each.ratio or 0)
         if (best.ratio or 0) >= 1 and not self.options.keep_slower:
-            self._say(source, "the engine `planned` is faster; nothing is added")
+            self._say(source, f"the engine `{best.target.beside}` is faster; nothing is added")
             return tried, []
         others = [
             self._other_level(source, best.settings, level)
@@ -84,14 +85,12 @@ class Work:
         ]
         kept = [best, *(each for each in others if not each.problem)]
         self._keep(source, kept)
-        return [*tried, *others], [
-            each.to_json(tried if each is best else [each]) for each in kept
-        ]
+        return [*tried, *others], [each.to_json(tried if each is best else [each]) for each in kept]
 
     def _keep(self, source: Source, engines: Sequence[Engine]) -> None:
         variant = source.variant
         for engine in engines:
-            engine.id = self._id(variant, engine.target.isa)
+            engine.id = f"{variant.name}-{engine.target.name}"
             self.packages[engine.record] = engine.package
         # An engine that could not run here proves itself where it is loaded, on its own sizes.
         if not variant.method.samples or not all(each.checked for each in engines):
@@ -104,12 +103,11 @@ class Work:
 
     def _first_level(self) -> str:
         """The best of the levels asked for that runs here, else the lowest."""
+        if self.options.device != "cpu":
+            return self.options.levels[0]
         levels = sorted(self.options.levels, key=CHOICES.index)
         runnable = [each for each in levels if Target(each, 1).runs_here()]
         return runnable[-1] if runnable else levels[0]
-
-    def _id(self, variant: Variant, level: str) -> str:
-        return f"{variant.name}-{level}-{self.options.threads}t"
 
     def _export(self, variant: Variant) -> Source:
         self.options.progress(f"{variant.name}: exporting")
@@ -164,7 +162,8 @@ class Work:
         """The settings that the budget allows, checked and measured."""
         tried: list[Engine] = []
         started = time.monotonic()
-        trials = trials_for(source.convolves, self.options.trials)
+        on_cpu = self.options.device == "cpu"
+        trials = trials_for(source.convolves, self.options.trials, on_cpu)
         for settings in trials:
             spent = time.monotonic() - started
             if tried and spent > self.options.budget:
@@ -189,10 +188,11 @@ class Work:
         )
 
     def _compile(self, source: Source, settings: Settings, level: str) -> Engine:
-        name = f"{self._id(source.variant, level)}-{settings.name}"
+        target = Target(level, self.options.threads, self.options.device)
+        name = f"{source.variant.name}-{target.name}-{settings.name}"
         engine = Engine(
             id=name,
-            target=Target(level, self.options.threads),
+            target=target,
             settings=settings,
             method=source.spec,
             copied=source.copied,
