@@ -155,6 +155,9 @@ def forward(self, x, factor: float = 2.0):
 def count(self, x):
   return x * int(x.sum())
 
+def moved(self, x):
+  return x + torch.ones([2, 4]).to(x.device)
+
 def remember(self, x):
   self.bias.add_(x)
   return self.bias
@@ -180,7 +183,7 @@ class AcceleratorTest : public DeviceCallTest {
   static ModelInfo info(bool with_state) {
     ModelInfo info;
     info.path = "net.pt";
-    info.methods = {forward(), method("count")};
+    info.methods = {forward(), method("count"), method("moved")};
     if (with_state) info.methods.push_back(method("remember"));
     return info;
   }
@@ -311,7 +314,20 @@ TEST_F(GraphTest, WhatLooksAtTheDevicesNumbersIsNoGraph) {
   const Graph graph = net->graph(Stage::optimized, method("count"), BoundInputs{&input}, {});
   const std::string note = graph.notes.back();
   EXPECT_NE(note.find("no device graph: "), std::string::npos) << note;
-  EXPECT_NE(note.find("the host may not wait in a capture"), std::string::npos) << note;
+  EXPECT_NE(note.find("aten::_local_scalar_dense makes the host wait"), std::string::npos) << note;
+}
+
+TEST_F(GraphTest, WhatBringsNumbersFromTheHostIsNone) {
+  const auto net = engine(true);
+  for (int i = 0; i < 5; ++i) {
+    const at::Tensor x = at::full({2, 4}, i * 1.0);
+    EXPECT_TRUE(at::equal(call(*net, x, 0, "moved").tensor(), x + 1)) << i;
+  }
+  EXPECT_EQ(counts().launches, 0U);
+  const Value input = at::full({2, 4}, 0.0);
+  const Graph graph = net->graph(Stage::optimized, method("moved"), BoundInputs{&input}, {});
+  EXPECT_NE(graph.notes.back().find("aten::copy_ makes the host wait"), std::string::npos)
+      << graph.notes.back();
 }
 
 TEST_F(GraphTest, WhatWritesStateIsNone) {

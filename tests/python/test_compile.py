@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 import torchship
-from support import check_failure, check_message, cli, cli_json
+from support import check_failure, check_message, cli, cli_json, since_torch
 from torchship import _bare_root
 from torchship._archive import extract, read_manifest, write_with_engines
 from torchship.cli import EXECUTABLE
@@ -276,6 +276,7 @@ def test_in_a_root_without_anything(compiled, tmp_path):
     assert "forward-x86-64-v3-1t" in [each["engine"] for each in report["engines"]], report
 
 
+@since_torch("2.13", "looks for the generated source in a package")
 def test_stock_torch_runs_the_package(compiled, tmp_path):
     """What is in the archive is a package as AOTInductor's own loader takes it."""
     with zipfile.ZipFile(compiled) as file:

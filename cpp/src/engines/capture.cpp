@@ -1,9 +1,11 @@
 #include "engines/capture.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include <c10/core/impl/VirtualGuardImpl.h>
 
+#include "accelerator/host_waits.h"
 #include "accelerator/order.h"
 
 namespace torchship {
@@ -66,19 +68,29 @@ std::mutex& capturing() {
   return mutex;
 }
 
-std::vector<c10::IValue> record(DeviceGraph& graph, std::vector<c10::IValue> stack, Capture::Run plain) {
-  graph.begin();
+/// Runs the call once without a graph: libraries set up for the stream what they may not set up in one.
+void rehearse(std::vector<c10::IValue> stack, Capture::Run plain) {
+  const HostWaits waits;
+  plain(stack);
+  if (waits.first().empty()) return;
+  throw std::runtime_error(waits.first() + " makes the host wait for the device");
+}
+
+std::vector<c10::IValue> record(std::unique_ptr<DeviceGraph>& graph, std::vector<c10::IValue> stack,
+                                Capture::Run plain) {
+  graph->begin();
   try {
     plain(stack);
+    graph->end();
+    return stack;
   } catch (...) {
     try {
-      graph.end();  // Or the stream goes on capturing.
+      graph->end();  // Or the stream goes on capturing.
     } catch (...) {
     }
+    graph.release();  // LibTorch's allocator refers to it still: HostWaits.
     throw;
   }
-  graph.end();
-  return stack;
 }
 
 }  // namespace
@@ -95,17 +107,15 @@ Capture::Capture(const at::Device& device, const std::vector<c10::IValue>& argum
     : device_(device), graph_(make_device_graph(device)), done_(device.type()) {
   const std::lock_guard lock(capturing());
   const c10::impl::VirtualGuardImpl guard(device.type());
-  const c10::Stream stream = guard.getStreamFromGlobalPool(device);
+  // What others give to the stream meanwhile would be captured too. LibTorch has two pools of few streams;
+  // DeviceCall takes from the other one.
+  const c10::Stream stream = guard.getStreamFromGlobalPool(device, /*isHighPriority=*/true);
   const OnStream side(stream);
   arguments_ = copied(arguments);
   inputs_ = tensors_in(arguments_).value();
-  {
-    // Libraries set up for this stream what they may not set up in a graph.
-    std::vector<c10::IValue> stack = arguments_;
-    plain(stack);
-  }
+  rehearse(arguments_, plain);
   guard.synchronizeStream(stream);
-  results_ = record(*graph_, arguments_, plain);
+  results_ = record(graph_, arguments_, plain);
 }
 
 void Capture::replay(std::vector<c10::IValue>& stack) {

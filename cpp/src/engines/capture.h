@@ -20,7 +20,7 @@ class Capture {
   using Run = c10::function_ref<void(std::vector<c10::IValue>&)>;
 
   /// Runs the call twice, the second time for the graph, on a stream of its own; waits for the device.
-  /// Throws what `plain` throws, and c10::Error where it cannot be captured.
+  /// Throws what `plain` throws, and a std::exception where it cannot be captured.
   Capture(const at::Device& device, const std::vector<c10::IValue>& arguments, Run plain);
 
   /// The same call with other numbers in the tensors: takes the arguments off the stack, leaves results
