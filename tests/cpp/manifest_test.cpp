@@ -236,6 +236,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "engines[0].record: expected one of the records, got 'other'"},
         Refusal{"\"isa\": \"x86-64-v3\"", "\"isa\": 3",
                 "engines[0].target.isa: expected a string, got 3"},
+        Refusal{"\"device\": \"cpu\", \"arch\"", "\"device\": \"cuda\", \"arch\"",
+                "engines[0].target: key 'cuda_arch' is missing"},
         Refusal{"\"copied\": [1]", "\"copied\": [2]",
                 "engines[0].copied[0]: there is no such result"},
         Refusal{"\"threads\": \"1\"", "\"cores\": \"1\"",

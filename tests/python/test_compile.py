@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 import torch
 import torchship
-from support import check_failure, check_message, cli, cli_json, since_torch
+from support import check_failure, check_message, cli, cli_json, cli_ok, since_torch
 from torchship import _bare_root
 from torchship._archive import extract, read_manifest, write_with_engines
 from torchship.cli import EXECUTABLE
 from torchship.compiling import command as compile_command
 from torchship.compiling import target
-from torchship.compiling.settings import TRIALS, trials_for
+from torchship.compiling.settings import GPU_TRIALS, TRIALS, trials_for
+from torchship.compiling.target import Target
 
 V3 = target.level_offered("x86-64-v3")
 needs_v3 = pytest.mark.skipif(not V3, reason="this CPU has no AVX2")
@@ -255,6 +256,24 @@ def test_a_manifest_that_describes_another_library(compiled, tmp_path):
     assert torchship.load(path, threads=1).check().passed
 
 
+def test_an_engine_for_a_gpu_beside_one_for_the_cpu(compiled, tmp_path):
+    """What `compile --device cuda` says of its engine; the code itself is another's here."""
+    manifest = read_manifest(compiled)
+    target = Target("sm_90", 1, "cuda")
+    manifest["engines"][0] |= {"id": f"forward-{target.name}", "target": target.describe()}
+    names = [each["record"] for each in manifest["engines"]]
+    path = tmp_path / "both.pt"
+    write_with_engines(compiled, path, manifest, {n: extract(compiled, n, tmp_path) for n in names})
+    model = torchship.load(path, threads=1)
+    reasons = {each.engine: each.reason for each in model.engine.passed_over}
+    assert reasons["forward-sm_90"] == "it is for cuda, and the model is on cpu"
+    assert model.check().passed
+    with pytest.raises(torchship.EngineError) as raised:
+        torchship.load(path, engine="forward-sm_90")
+    check_message(raised.value, "it is for cuda")
+    assert "forward-sm_90" in cli_ok("info", path)
+
+
 def test_the_strict_policy_refuses_machine_code(compiled):
     with pytest.raises(torchship.ArchiveError) as raised:
         torchship.load(compiled, policy="strict")
@@ -304,7 +323,7 @@ def test_settings_are_known():
 
 def test_the_docs_have_every_setting_and_option():
     text = (Path(__file__).parents[2] / "docs" / "compile.md").read_text()
-    for each in TRIALS:
+    for each in (*TRIALS, *GPU_TRIALS):
         assert f"| `{each.name}` |" in text
     for action in compile_command._parser()._actions:
         if action.dest == "help":

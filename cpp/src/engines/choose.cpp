@@ -94,11 +94,11 @@ class Selection {
 
   void consider(const CompiledRecord& record) {
     if (!wants_any() && record.info.id != options_.engine) return;
-    if (is_covered(record, methods_)) {
-      return pass_over(record, "another engine does what it does");
-    }
     if (const std::string reason = misfit(record.info, options_); !reason.empty()) {
       return pass_over(record, reason);
+    }
+    if (is_covered(record, methods_)) {
+      return pass_over(record, "another engine does what it does");
     }
     try {
       const CompiledMethod method{record, file_.load_compiled(record, {.device = options_.device, .concurrent_calls = concurrent_calls(options_)})};

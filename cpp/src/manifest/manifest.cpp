@@ -102,6 +102,16 @@ void require_known(const ValueSpec& spec, const Field& field) {
   }
 }
 
+/// What choosing among engines asks for.
+void require_target(const Field& target) {
+  for (const char* key : {"device", "arch", "torch"}) target[key].string();
+  if (target["device"].string() == "cuda") {
+    target["cuda_arch"].string();
+    return;
+  }
+  for (const char* key : {"isa", "threads"}) target[key].string();
+}
+
 CompiledRecord parse_engine(const Field& field, const Manifest& manifest) {
   CompiledRecord engine;
   engine.record = field["record"].string();
@@ -117,9 +127,7 @@ CompiledRecord parse_engine(const Field& field, const Manifest& manifest) {
                  .checked = field["checked"].boolean(),
                  .ratio = std::nullopt,
                  .settings = parse_strings(field["settings"])};
-  for (const char* key : {"device", "arch", "isa", "torch", "threads"}) {
-    field["target"][key].string();
-  }
+  require_target(field["target"]);
   if (const Field ratio = field["ratio"]; !ratio.is_null()) engine.info.ratio = ratio.number();
   const std::size_t results = count_tensors(engine.method.output);
   for (const Field& index : field["copied"].items()) {
