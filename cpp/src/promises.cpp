@@ -9,6 +9,7 @@
 #include "few.h"
 #include "key_text.h"
 #include "kinds.h"
+#include "plain_tensor.h"
 
 namespace torchship {
 namespace {
@@ -80,10 +81,6 @@ bool same(const Value& constant, const Value& given) {
     }
     default: return false;
   }
-}
-
-bool is_dense(const at::Tensor& tensor) {
-  return !tensor.is_nested() && tensor.layout() == at::kStrided && !tensor.is_quantized();
 }
 
 bool is_named(const Value& key, const std::string& name) {
@@ -221,7 +218,7 @@ class Promises {
     if (!spec.dtype && !spec.shape) {
       return;
     }
-    if (!is_dense(tensor)) {
+    if (!is_plain(tensor)) {
       refuse_layout(spec, value, place);
     }
     if (!(spec.dtype && tensor.scalar_type() != *spec.dtype) && agrees(spec, tensor, place)) {

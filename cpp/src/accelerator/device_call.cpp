@@ -8,6 +8,7 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include "accelerator/order.h"
+#include "plain_tensor.h"
 
 namespace torchship {
 namespace {
@@ -29,10 +30,6 @@ c10::Stream own_stream(const at::Device& device) {
 void use_on(const c10::Stream& stream, const at::Tensor& tensor) {
   if (!tensor.has_storage()) return;
   VirtualGuardImpl(stream.device_type()).recordDataPtrOnStream(tensor.storage().data_ptr(), stream);
-}
-
-bool is_plain(const at::Tensor& tensor) {
-  return tensor.layout() == at::kStrided && !tensor.is_quantized() && !tensor.is_nested();
 }
 
 }  // namespace
@@ -74,6 +71,7 @@ at::Tensor DeviceCall::take(const at::Tensor& input) {
     if (is_elsewhere()) use_on(*stream_, input);
     return input;
   }
+  const at::NoGradGuard no_grad;
   if (device_.is_cpu() || !input.is_cpu() || !is_plain(input)) return input.to(device_);
   if (input.is_pinned()) {
     must_wait_ = true;  // The caller may write to it once the call is over.
@@ -83,7 +81,6 @@ at::Tensor DeviceCall::take(const at::Tensor& input) {
 }
 
 at::Tensor DeviceCall::staged(const at::Tensor& input) const {
-  const at::NoGradGuard no_grad;
   at::Tensor pinned = at::empty_like(input, input.options().pinned_memory(true));
   return pinned.copy_(input);
 }

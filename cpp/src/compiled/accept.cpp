@@ -5,6 +5,7 @@
 
 #include "few.h"
 #include "key_text.h"
+#include "plain_tensor.h"
 
 namespace torchship {
 namespace {
@@ -41,10 +42,7 @@ class Acceptance {
   }
 
   bool accept_tensor(const ValueSpec& spec, const at::Tensor& tensor) {
-    if (!tensor.defined() || tensor.layout() != at::kStrided || tensor.is_quantized() ||
-        tensor.is_nested()) {
-      return false;
-    }
+    if (!tensor.defined() || !is_plain(tensor)) return false;
     // Packages of other makers may not say what they take.
     if (spec.dtype && tensor.scalar_type() != *spec.dtype) return false;
     if (spec.shape && !accept_sizes(*spec.shape, tensor)) return false;

@@ -4,12 +4,10 @@
 #include <ATen/ops/clone.h>
 #include <c10/core/TensorImpl.h>
 
+#include "plain_tensor.h"
+
 namespace torchship {
 namespace {
-
-bool is_plain(const at::Tensor& tensor) {
-  return tensor.layout() == at::kStrided && !tensor.is_quantized() && !tensor.is_nested();
-}
 
 at::Tensor reborn(const at::Tensor& tensor) {
   auto impl = c10::make_intrusive<c10::TensorImpl>(c10::Storage(tensor.storage()),

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "plain_tensor.h"
+
 namespace torchship {
 namespace {
 
@@ -16,12 +18,11 @@ void add(std::string& key, const at::Tensor& tensor) {
     key += 'u';
     return;
   }
-  const bool is_plain = tensor.layout() == at::kStrided && !tensor.is_quantized() &&
-                        tensor.is_cpu() && !tensor.is_nested() && !tensor.is_conj() &&
-                        !tensor.is_neg();
-  key += is_plain ? 't' : 'o';
+  const bool readable =
+      is_plain(tensor) && tensor.is_cpu() && !tensor.is_conj() && !tensor.is_neg();
+  key += readable ? 't' : 'o';
   key += static_cast<char>(tensor.scalar_type());
-  if (!is_plain) return;
+  if (!readable) return;
   key += static_cast<char>(tensor.dim());
   for (const std::int64_t size : tensor.sizes()) add(key, size);
 }

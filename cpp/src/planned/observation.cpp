@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <unordered_map>
 
+#include "plain_tensor.h"
 #include "planned/static_value.h"
 
 namespace torchship {
@@ -21,8 +22,7 @@ constexpr std::size_t kMostOperations = 200'000;
 TensorMeta meta_of(const at::Tensor& tensor) {
   TensorMeta meta;
   meta.dtype = tensor.scalar_type();
-  meta.is_plain = tensor.layout() == at::kStrided && tensor.is_cpu() && !tensor.is_quantized() &&
-                  !tensor.is_nested() && !tensor.is_conj() && !tensor.is_neg();
+  meta.is_plain = is_plain(tensor) && tensor.is_cpu() && !tensor.is_conj() && !tensor.is_neg();
   if (meta.is_plain) {
     meta.sizes = tensor.sizes().vec();
     meta.strides = tensor.strides().vec();
