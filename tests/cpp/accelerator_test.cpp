@@ -224,6 +224,19 @@ class AcceleratorTest : public DeviceCallTest {
     return engine.run(chosen, inputs);
   }
 
+  /// Four threads at once, twenty times each, with an input of their own.
+  template <typename Call>
+  static void four_callers(const Call& once) {
+    std::vector<std::thread> threads;
+    for (int i = 1; i <= 4; ++i) {
+      threads.emplace_back([&once, i] {
+        const at::Tensor x = at::full({2, 4}, static_cast<double>(i));
+        for (int round = 0; round < 20; ++round) once(x);
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+
   static at::Tensor expected(const at::Tensor& x, double factor = 2) {
     const at::Tensor weight = at::arange(12.0).reshape({4, 3}).to(at::kFloat);
     return (x.matmul(weight) - 3).relu() * factor;
@@ -247,17 +260,10 @@ TEST_F(AcceleratorTest, CallsGiveTheCpusNumbers) {
 
 TEST_F(AcceleratorTest, CallersWithStreamsOfTheirOwn) {
   const auto net = engine(false, /*own_streams=*/true);
-  std::vector<std::thread> threads;
-  for (int i = 1; i <= 4; ++i) {
-    threads.emplace_back([&, i] {
-      const at::Tensor x = at::full({2, 4}, static_cast<double>(i));
-      for (int round = 0; round < 20; ++round) {
-        EXPECT_TRUE(at::equal(call(*net, x)["y"].tensor(), expected(x)));
-        EXPECT_TRUE(at::equal((call(*net, x.to(kDevice))["y"].tensor() + 1).cpu(), expected(x) + 1));
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
+  four_callers([&](const at::Tensor& x) {
+    EXPECT_TRUE(at::equal(call(*net, x)["y"].tensor(), expected(x)));
+    EXPECT_TRUE(at::equal((call(*net, x.to(kDevice))["y"].tensor() + 1).cpu(), expected(x) + 1));
+  });
 }
 
 class GraphTest : public AcceleratorTest {
@@ -352,16 +358,9 @@ TEST_F(GraphTest, ThereAreEightAtMost) {
 
 TEST_F(GraphTest, ThreadsTakeTurnsWithOne) {
   const auto net = engine(true, /*own_streams=*/true);
-  std::vector<std::thread> threads;
-  for (int i = 1; i <= 4; ++i) {
-    threads.emplace_back([&, i] {
-      const at::Tensor x = at::full({2, 4}, static_cast<double>(i));
-      for (int round = 0; round < 20; ++round) {
-        EXPECT_TRUE(at::equal(call(*net, x)["y"].tensor(), expected(x)));
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
+  four_callers([&](const at::Tensor& x) {
+    EXPECT_TRUE(at::equal(call(*net, x)["y"].tensor(), expected(x)));
+  });
   EXPECT_GT(counts().launches, 70U);
 }
 

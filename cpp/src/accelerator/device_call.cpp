@@ -7,7 +7,6 @@
 #include <ATen/ops/empty_like.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
-#include "accelerator/order.h"
 #include "plain_tensor.h"
 
 namespace torchship {
@@ -43,32 +42,19 @@ void DeviceCall::choose_stream(bool own) {
   const VirtualGuardImpl guard(device_.type());
   callers_ = guard.getStream(device_);
   stream_ = own ? own_stream(device_) : *callers_;
-  if (!is_elsewhere()) return;
-  wait_for(*callers_, *stream_);
-  guard.exchangeStream(*stream_);
+  if (*stream_ != *callers_) elsewhere_.emplace(*stream_);
 }
 
 DeviceCall::~DeviceCall() {
-  if (stream_) leave();
-}
-
-/// A destructor may not throw; what is wrong with the device, the next call to it will say.
-void DeviceCall::leave() noexcept {
   try {
     finish();  // The caller's pinned memory may still be read from.
-  } catch (...) {
-  }
-  try {
-    if (!is_elsewhere()) return;
-    VirtualGuardImpl(device_.type()).exchangeStream(*callers_);
-    wait_for(*stream_, *callers_);
-  } catch (...) {
+  } catch (...) {  // What is wrong with the device, the next call to it will say.
   }
 }
 
 at::Tensor DeviceCall::take(const at::Tensor& input) {
   if (input.device() == device_) {
-    if (is_elsewhere()) use_on(*stream_, input);
+    if (elsewhere_) use_on(*stream_, input);
     return input;
   }
   const at::NoGradGuard no_grad;
@@ -87,7 +73,7 @@ at::Tensor DeviceCall::staged(const at::Tensor& input) const {
 
 at::Tensor DeviceCall::give(const at::Tensor& result, const at::Device& wanted) {
   if (result.device() == wanted) {
-    if (is_elsewhere() && result.device() == device_) use_on(*callers_, result);
+    if (elsewhere_ && result.device() == device_) use_on(*callers_, result);
     return result;
   }
   if (result.device() != device_ || device_.is_cpu() || !wanted.is_cpu() || !is_plain(result)) {

@@ -7,6 +7,8 @@
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/Stream.h>
 
+#include "accelerator/on_stream.h"
+
 namespace torchship {
 
 /// A call's stay on the model's device: the stream that it computes on, and its tensors' ways there and
@@ -32,8 +34,6 @@ class DeviceCall {
   DeviceCall(const DeviceCall&) = delete;
   DeviceCall& operator=(const DeviceCall&) = delete;
 
-  const at::Device& device() const noexcept { return device_; }
-
   /// The tensor on the device.
   at::Tensor take(const at::Tensor& input);
 
@@ -48,14 +48,13 @@ class DeviceCall {
 
  private:
   void choose_stream(bool own);
-  bool is_elsewhere() const { return stream_ && *stream_ != *callers_; }
   at::Tensor staged(const at::Tensor& input) const;
-  void leave() noexcept;
 
   at::Device device_;
   c10::OptionalDeviceGuard guard_;
   std::optional<c10::Stream> callers_;  ///< None on the CPU.
   std::optional<c10::Stream> stream_;   ///< Where the call computes.
+  std::optional<OnStream> elsewhere_;   ///< Where that is not the caller's.
   bool must_wait_ = false;              ///< The host may not go on before the stream is done.
 };
 

@@ -6,7 +6,7 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include "accelerator/host_waits.h"
-#include "accelerator/order.h"
+#include "accelerator/on_stream.h"
 
 namespace torchship {
 namespace {
@@ -36,31 +36,6 @@ std::vector<c10::IValue> copied(const std::vector<c10::IValue>& arguments) {
   for (std::size_t i = 1; i < arguments.size(); ++i) copies.push_back(arguments[i].deepcopy());
   return copies;
 }
-
-/// Makes another stream the current one for a while; what it gets waits for the one before, and that one
-/// for it.
-class OnStream {
- public:
-  explicit OnStream(const c10::Stream& stream)
-      : guard_(stream.device_type()), before_(guard_.getStream(stream.device())), stream_(stream) {
-    wait_for(before_, stream_);
-    guard_.exchangeStream(stream_);
-  }
-  ~OnStream() {
-    guard_.exchangeStream(before_);
-    try {
-      wait_for(stream_, before_);
-    } catch (...) {  // A device in such a state tells the next call.
-    }
-  }
-  OnStream(const OnStream&) = delete;
-  OnStream& operator=(const OnStream&) = delete;
-
- private:
-  c10::impl::VirtualGuardImpl guard_;
-  c10::Stream before_;
-  c10::Stream stream_;
-};
 
 /// LibTorch's allocator watches one capture at a time.
 std::mutex& capturing() {
@@ -118,8 +93,7 @@ Capture::Capture(const at::Device& device, const std::vector<c10::IValue>& argum
   results_ = record(graph_, arguments_, plain);
 }
 
-void Capture::replay(std::vector<c10::IValue>& stack) {
-  const std::vector<at::Tensor> given = tensors_in(stack).value();
+void Capture::replay(const std::vector<at::Tensor>& given, std::vector<c10::IValue>& stack) {
   const c10::Stream stream = c10::impl::VirtualGuardImpl(device_.type()).getStream(device_);
   const std::lock_guard lock(mutex_);
   done_.block(stream);

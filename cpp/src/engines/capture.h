@@ -23,9 +23,9 @@ class Capture {
   /// Throws what `plain` throws, and a std::exception where it cannot be captured.
   Capture(const at::Device& device, const std::vector<c10::IValue>& arguments, Run plain);
 
-  /// The same call with other numbers in the tensors: takes the arguments off the stack, leaves results
-  /// that are the caller's. On the calling thread's current stream.
-  void replay(std::vector<c10::IValue>& stack);
+  /// The same call with other numbers in the tensors, `given` as by tensors_in(): takes the arguments off
+  /// the stack, leaves results that are the caller's. On the calling thread's current stream.
+  void replay(const std::vector<at::Tensor>& given, std::vector<c10::IValue>& stack);
 
  private:
   at::Device device_;

@@ -97,10 +97,11 @@ void CapturedCalls::capture(Entry& entry, const std::vector<c10::IValue>& argume
 }
 
 void CapturedCalls::run(std::vector<c10::IValue>& stack, Run plain) {
-  const std::shared_ptr<Entry> entry = tensors_in(stack) ? find(stack) : nullptr;
+  const std::optional<std::vector<at::Tensor>> tensors = tensors_in(stack);
+  const std::shared_ptr<Entry> entry = tensors ? find(stack) : nullptr;
   Capture* capture = entry != nullptr ? capture_for(*entry, stack, plain) : nullptr;
   if (capture != nullptr) {
-    capture->replay(stack);
+    capture->replay(*tensors, stack);
   } else {
     plain(stack);
   }
