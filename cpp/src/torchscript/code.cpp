@@ -12,6 +12,7 @@
 
 #include "archive/text.h"
 #include "torchscript/message.h"
+#include "torchscript/outline.h"
 #include "torchscript/types.h"
 
 namespace torchship {
@@ -58,6 +59,25 @@ std::vector<std::string> listed(const jit::ClassDef& tree, const std::string& na
     }
   }
   return {};
+}
+
+/// The classes of a record by their full names.
+std::map<std::string, jit::ClassDef> parse_classes(std::string text, const std::string& module,
+                                                   const std::string& record) {
+  std::map<std::string, jit::ClassDef> classes;
+  jit::Parser parser(std::make_shared<jit::Source>(std::move(text), record, 1));
+  jit::Lexer& lexer = parser.lexer();
+  while (lexer.cur().kind != jit::TK_EOF) {
+    if (lexer.cur().kind == jit::TK_CLASS_DEF) {
+      const jit::ClassDef tree(parser.parseClass());
+      classes.emplace(module + "." + tree.name().name(), tree);
+    } else if (lexer.cur().kind == jit::TK_DEF) {
+      parser.parseFunction(/*is_method=*/false);
+    } else {
+      lexer.next();  // Version and import lines of the first archives.
+    }
+  }
+  return classes;
 }
 
 }  // namespace
@@ -113,26 +133,19 @@ Code::~Code() = default;
 
 void Code::parse_file(const std::string& module) {
   const std::string record = record_of(module);
-  const std::optional<std::string> text = reader_(record);
+  std::optional<std::string> text = reader_(record);
   if (!text) {
     return;
   }
-  const std::string place = place_ + ": " + record;
   try {
-    jit::Parser parser(std::make_shared<jit::Source>(*text, record, 1));
-    jit::Lexer& lexer = parser.lexer();
-    while (lexer.cur().kind != jit::TK_EOF) {
-      if (lexer.cur().kind == jit::TK_CLASS_DEF) {
-        const jit::ClassDef tree(parser.parseClass());
-        classes_.emplace(module + "." + tree.name().name(), tree);
-      } else if (lexer.cur().kind == jit::TK_DEF) {
-        parser.parseFunction(/*is_method=*/false);
-      } else {
-        lexer.next();  // Version and import lines of the first archives.
-      }
-    }
+    classes_.merge(parse_classes(outline(*text), module, record));
+    return;
+  } catch (const std::exception&) {  // The whole text says why, or can be parsed.
+  }
+  try {
+    classes_.merge(parse_classes(std::move(*text), module, record));
   } catch (const std::exception& error) {
-    throw ArchiveError(place + ": cannot be parsed: " + explain(error).text);
+    throw ArchiveError(place_ + ": " + record + ": cannot be parsed: " + explain(error).text);
   }
 }
 

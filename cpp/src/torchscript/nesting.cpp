@@ -1,5 +1,7 @@
 #include "torchscript/nesting.h"
 
+#include <algorithm>
+#include <string_view>
 #include <vector>
 
 #include <torch/csrc/jit/frontend/lexer.h>
@@ -46,9 +48,17 @@ class NestingMeter {
   std::size_t branches_ = 0;
 };
 
+/// Whether there are fewer words than may be nested: most classes are short.
+bool is_short(std::string_view code) {
+  const auto opens = [](char c) { return c == '(' || c == '[' || c == '{' || c == '\n'; };
+  return code.size() <= kLongest &&
+         static_cast<std::size_t>(std::count_if(code.begin(), code.end(), opens)) < kDeepest;
+}
+
 }  // namespace
 
 void refuse_deep_nesting(const std::string& code, const std::string& place) {
+  if (is_short(code)) return;
   try {
     NestingMeter meter;
     jit::Lexer lexer(std::make_shared<jit::Source>(code));

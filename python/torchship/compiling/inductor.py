@@ -16,6 +16,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from torchship.compiling.decompositions import decompose
 from torchship.compiling.settings import Settings
 from torchship.compiling.target import Target, compiling_for
 from torchship.errors import EngineError
@@ -42,6 +43,7 @@ def compile_program(
     job = {
         "program": str(program),
         "options": settings.options,
+        "decompositions": list(settings.decompositions),
         "isa": target.isa,
         "threads": target.threads,
         "device": target.device,
@@ -83,6 +85,7 @@ def _run(job: dict[str, Any]) -> None:
     from torch._inductor import aoti_compile_and_package
 
     torch.set_num_threads(job["threads"])
+    decompose(job["decompositions"])
     for library in job["operator_libraries"]:
         torch.ops.load_library(library)
     program = torch.export.load(job["program"])

@@ -1,5 +1,6 @@
 """Settings of the compiler that are worth a trial."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,19 +14,35 @@ _PRODUCTS = {"max_autotune": True, "max_autotune_gemm_backends": "CPP,ATEN"}
 class Settings:
     name: str
     options: dict[str, Any] = field(hash=False)
-    for_convolutions: bool = False  # of no use to programs without any
+    decompositions: tuple[str, ...] = ()  # of decompositions.py
+    wanted_by: tuple[str, ...] = ()  # of no use to programs without one of these in an operator's name
+
+    def suits(self, operators: Collection[str]) -> bool:
+        return not self.wanted_by or any(
+            word in operator for word in self.wanted_by for operator in operators
+        )
 
     def to_json(self) -> dict[str, str]:
-        return {"name": self.name, **{key: str(value) for key, value in self.options.items()}}
+        options = {key: str(value) for key, value in self.options.items()}
+        if self.decompositions:
+            options["decompositions"] = ", ".join(self.decompositions)
+        return {"name": self.name, **options}
 
+
+_GIVEN_LAYOUT = Settings(
+    "given-layout", _FREEZING | {"layout_optimization": False}, wanted_by=("conv",)
+)
 
 # In the order in which they most often win: a budget may end before the last.
 TRIALS = (
     Settings("freezing", _FREEZING),
     Settings("products", _FREEZING | _PRODUCTS),
     Settings("stack", _FREEZING | _PRODUCTS | {"aot_inductor.allow_stack_allocation": True}),
+    Settings(
+        "tanh", _FREEZING | _PRODUCTS, decompositions=("tanh",), wanted_by=("tanh", "lstm", "gelu")
+    ),
     Settings("plain", {}),
-    Settings("given-layout", _FREEZING | {"layout_optimization": False}, for_convolutions=True),
+    _GIVEN_LAYOUT,
 )
 
 
@@ -38,19 +55,17 @@ GPU_TRIALS = (
     ),
     Settings("tuned", _FREEZING | {"max_autotune": True, "coordinate_descent_tuning": True}),
     Settings("plain", {}),
-    Settings("given-layout", _FREEZING | {"layout_optimization": False}, for_convolutions=True),
+    _GIVEN_LAYOUT,
 )
 
 
-def trials_for(convolves: bool, names: tuple[str, ...] = (), on_cpu: bool = True) -> list[Settings]:
-    """Those worth trying, with or without convolutions; those of `names`, where given."""
+def trials_for(
+    operators: Collection[str], names: tuple[str, ...] = (), on_cpu: bool = True
+) -> list[Settings]:
+    """Those worth trying for a program of these operators; those of `names`, where given."""
     trials = TRIALS if on_cpu else GPU_TRIALS
     unknown = set(names) - {each.name for each in trials}
     if unknown:
         known = ", ".join(each.name for each in trials)
         raise ValueError(f"there are no settings {min(unknown)!r}; there are {known}")
-    return [
-        each
-        for each in trials
-        if (each.name in names if names else convolves or not each.for_convolutions)
-    ]
+    return [each for each in trials if (each.name in names if names else each.suits(operators))]

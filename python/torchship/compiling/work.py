@@ -44,7 +44,7 @@ class Source:
     variant: Variant
     call: Call
     program: Path
-    convolves: bool
+    operators: frozenset[str]
     spec: Json  # as signature.method_spec has it
     results: int  # how many tensors it gives
     copied: list[int]
@@ -133,9 +133,9 @@ class Work:
             results,
             _defaults(self.subject.module, variant.method),
         )
-        convolves = any("conv" in str(node.target) for node in made.program.graph.nodes)
+        operators = frozenset(str(node.target) for node in made.program.graph.nodes)
         copied = constant_results(made.program)
-        return Source(variant, call, program, convolves, spec, len(results), copied)
+        return Source(variant, call, program, operators, spec, len(results), copied)
 
     def _exported(self, variant: Variant, call: Call) -> Exported | EagerExport:
         name = variant.method.name
@@ -163,7 +163,7 @@ class Work:
         tried: list[Engine] = []
         started = time.monotonic()
         on_cpu = self.options.device == "cpu"
-        trials = trials_for(source.convolves, self.options.trials, on_cpu)
+        trials = trials_for(source.operators, self.options.trials, on_cpu)
         for settings in trials:
             spent = time.monotonic() - started
             if tried and spent > self.options.budget:
