@@ -23,8 +23,10 @@
 namespace torchship {
 namespace {
 
+using test::deferred::advance;
 using test::deferred::counts;
 using test::deferred::kDevice;
+using test::deferred::pending;
 using test::deferred::reset_counts;
 using test::deferred::synchronize;
 
@@ -354,6 +356,33 @@ TEST_F(GraphTest, ThereAreEightAtMost) {
     }
   }
   EXPECT_EQ(counts().launches, 2U * 8);
+}
+
+/// Its memory is one: whoever replays it next must wait until results were copied from there.
+TEST_F(GraphTest, StreamsTakeTurnsWithOneHoweverFarTheyGot) {
+  const auto net = engine(true);
+  const at::Tensor x = at::full({2, 4}, 1.0), y = at::full({2, 4}, 2.0);
+  const at::Tensor there_x = x.to(kDevice), there_y = y.to(kDevice);
+  for (int i = 0; i < 3; ++i) call(*net, there_x);
+  const c10::Stream first = guard().getNewStream(kDevice), second = guard().getNewStream(kDevice);
+  const c10::Stream before = guard().exchangeStream(first);
+  std::size_t works = 1;
+  for (std::size_t done = 0; done < works; ++done) {
+    synchronize();
+    guard().exchangeStream(first);
+    const at::Tensor of_x = call(*net, there_x)["y"].tensor();
+    works = pending(first);
+    advance(first, done);
+    guard().exchangeStream(second);
+    const at::Tensor of_y = call(*net, there_y)["y"].tensor();
+    advance(second, pending(second));
+    synchronize();
+    EXPECT_TRUE(at::equal(of_x.cpu(), expected(x))) << done << " of " << works;
+    EXPECT_TRUE(at::equal(of_y.cpu(), expected(y))) << done << " of " << works;
+  }
+  guard().exchangeStream(before);
+  EXPECT_GT(works, 4U);
+  EXPECT_EQ(counts().launches, 1 + 2 * works);
 }
 
 TEST_F(GraphTest, ThreadsTakeTurnsWithOne) {

@@ -3,8 +3,11 @@
 #include "libtorch_version.h"
 
 // LibTorch 2.13 has one interface for the graphs of all devices. Before, there was CUDA's class alone, whose
-// header needs those of the CUDA runtime: the build looks for them there (cpp/CMakeLists.txt).
-#if __has_include(<ATen/accelerator/Graph.h>)
+// header needs those of the CUDA runtime: the build looks for them there (cpp/CMakeLists.txt). The version is
+// asked, not for the header: ccache does not see that a file has appeared.
+#include <torch/headeronly/version.h>
+#define TORCHSHIP_GRAPHS_OF_ALL (TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 13)
+#if TORCHSHIP_GRAPHS_OF_ALL
 #include <ATen/core/GraphImplInterface.h>
 #elif defined(TORCHSHIP_CUDA_HEADERS)
 #include <ATen/cuda/CUDAGraph.h>
@@ -13,7 +16,7 @@
 namespace torchship {
 namespace {
 
-#if __has_include(<ATen/accelerator/Graph.h>)
+#if TORCHSHIP_GRAPHS_OF_ALL
 
 class Graph final : public DeviceGraph {
  public:
@@ -64,7 +67,7 @@ std::string missing_device_graphs(const at::Device& device) {
 
 std::unique_ptr<DeviceGraph> make_device_graph(const at::Device& device) {
   if (!has_graphs(device)) return nullptr;
-#if __has_include(<ATen/accelerator/Graph.h>) || defined(TORCHSHIP_CUDA_HEADERS)
+#if TORCHSHIP_GRAPHS_OF_ALL || defined(TORCHSHIP_CUDA_HEADERS)
   return std::make_unique<Graph>(device);
 #else
   return nullptr;

@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include <c10/core/Device.h>
+#include <c10/core/Stream.h>
 
 // A device whose work is done late: operators, copies and waits are queued on its streams, and a queue is worked
 // off when something waits for it, as a GPU's host sees it at worst. Memory is the host's, and results
@@ -24,5 +25,10 @@ void reset_counts();
 
 /// Waits for everything.
 void synchronize();
+
+/// How much work a stream has still to do.
+std::size_t pending(const c10::Stream& stream);
+/// Lets the device do so much of it, and no more: streams may be at any point of theirs when another gets on.
+void advance(const c10::Stream& stream, std::size_t works);
 
 }  // namespace torchship::test::deferred

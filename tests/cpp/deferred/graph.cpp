@@ -1,5 +1,6 @@
 // Graphs of the device: what a stream was given meanwhile, given to a stream again.
-#if __has_include(<ATen/core/GraphImplInterface.h>)
+#include <torch/headeronly/version.h>
+#if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 13
 #include <ATen/core/GraphImplInterface.h>
 
 #include <vector>

@@ -98,4 +98,14 @@ void synchronize() {
   Queues::instance().work_off_all();
 }
 
+std::size_t pending(const c10::Stream& stream) {
+  const auto lock = Queues::instance().lock();
+  return Queues::instance().pending(stream.id());
+}
+
+void advance(const c10::Stream& stream, std::size_t works) {
+  const auto lock = Queues::instance().lock();
+  Queues::instance().advance(stream.id(), works);
+}
+
 }  // namespace torchship::test::deferred

@@ -32,6 +32,11 @@ class Queues {
   /// Does what is before the mark, and what that waits for.
   void work_off(Mark mark);
   void work_off_all();
+  std::size_t pending(std::int64_t stream) { return mark(stream).position - queues_[stream].done; }
+  /// Does the stream's next works.
+  void advance(std::int64_t stream, std::size_t works) {
+    work_off({stream, queues_[stream].done + works});
+  }
   bool is_done(Mark mark) { return queues_[mark.stream].done >= mark.position; }
 
   /// Between these, what is pushed to the stream is kept, and not done.
