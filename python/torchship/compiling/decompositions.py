@@ -1,4 +1,4 @@
-"""Operators that the compiler makes of others, where that is faster than the function it would call."""
+"""Operators that the compiler makes of others, where the function it would call is slow."""
 
 from collections.abc import Sequence
 from typing import Any

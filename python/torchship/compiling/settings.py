@@ -15,7 +15,8 @@ class Settings:
     name: str
     options: dict[str, Any] = field(hash=False)
     decompositions: tuple[str, ...] = ()  # of decompositions.py
-    wanted_by: tuple[str, ...] = ()  # of no use to programs without one of these in an operator's name
+    # Of no use to programs without one of these in an operator's name.
+    wanted_by: tuple[str, ...] = ()
 
     def suits(self, operators: Collection[str]) -> bool:
         return not self.wanted_by or any(
