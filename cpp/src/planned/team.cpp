@@ -3,6 +3,10 @@
 #include <ATen/Parallel.h>
 #include <dlfcn.h>
 
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+#endif
+
 namespace torchship {
 namespace {
 
@@ -41,15 +45,36 @@ const OpenMp& openmp() {
   return found;
 }
 
+using Work = c10::function_ref<void(compute::Share)>;
+
+/// The runtime is built without the thread sanitizer, which has to be told that a region's threads begin
+/// after what came before it, and end before what follows.
+void tell_release([[maybe_unused]] void* region) {
+#ifdef __SANITIZE_THREAD__
+  __tsan_release(region);
+#endif
+}
+
+void tell_acquire([[maybe_unused]] void* region) {
+#ifdef __SANITIZE_THREAD__
+  __tsan_acquire(region);
+#endif
+}
+
+void share(void* region) {
+  tell_acquire(region);
+  const Work& work = *static_cast<const Work*>(region);
+  work({.index = openmp().thread_index(), .count = openmp().thread_count()});
+  tell_release(region);
+}
+
 }  // namespace
 
 void run_team(int threads, c10::function_ref<void(compute::Share)> work) {
   if (threads <= 1 || !openmp().is_there() || at::in_parallel_region()) return work({});
-  const auto share = [](void* data) {
-    const auto& work = *static_cast<const c10::function_ref<void(compute::Share)>*>(data);
-    work({.index = openmp().thread_index(), .count = openmp().thread_count()});
-  };
+  tell_release(&work);
   openmp().parallel(share, &work, static_cast<unsigned>(threads), 0);
+  tell_acquire(&work);
 }
 
 }  // namespace torchship
