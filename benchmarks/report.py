@@ -1,5 +1,5 @@
 """Tables and a picture of what compare.py measured. `python benchmarks/report.py FOUND.json` prints
-the table of the README."""
+the tables of the README."""
 
 import json
 import sys
@@ -10,7 +10,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from worker import PACKAGES
 
+AGAINST_PEERS = "best torchship / faster peer"
 HEADINGS = ["way", "call", "ratio", "quartiles", "first", "load", "MB"]
 COLOURS = {"onnxruntime": "#8c8c8c", "openvino": "#c4c4c4"}
 
@@ -25,7 +27,7 @@ def row(way: str, found: dict[str, Any]) -> list[str]:
     ratio = found.get("ratio")
     return [
         way,
-        time_text(found["steady_seconds"]["median"]),
+        time_text(median(found)),
         f"{ratio['median']:.3f}" if ratio else "",
         f"{ratio['q1']:.2f}-{ratio['q3']:.2f}" if ratio else "",
         time_text(found["first_call_seconds"]["median"]),
@@ -91,16 +93,20 @@ def markdown(document: dict[str, Any]) -> str:
 
 
 def summary(document: dict[str, Any]) -> str:
-    """One line for each case: the time of a call, and in brackets that of stock = 1."""
+    """One line for each case: the time of a call, in brackets that of stock = 1; at its end
+    torchship's best beside that of the peers."""
     lines: list[str] = []
+    known = list(dict.fromkeys(way for entry in document["results"] for way in entry["ways"]))
     for threads in threads_of(document):
         entries = entries_of(document, threads)
-        ways = list(dict.fromkeys(way for entry in entries for way in entry["ways"]))
-        lines += [title(document, threads), "", f"| case | {' | '.join(ways)} |"]
-        lines.append("|---|" + "---:|" * len(ways))
+        ways = [way for way in known if any(way in entry["ways"] for entry in entries)]
+        headings = ["case", *ways, AGAINST_PEERS]
+        lines += [title(document, threads), "", f"| {' | '.join(headings)} |"]
+        lines.append("|---|" + "---:|" * (len(headings) - 1))
         for entry in entries:
             cells = [summary_cell(entry["ways"].get(way)) for way in ways]
-            lines.append(f"| {' | '.join([entry['case'], *cells])} |")
+            cells = [entry["case"], *cells, against_peers(entry["ways"])]
+            lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
 
@@ -108,9 +114,20 @@ def summary(document: dict[str, Any]) -> str:
 def summary_cell(found: dict[str, Any] | None) -> str:
     if found is None:
         return ""
-    seconds, ratio = found["steady_seconds"]["median"], found["ratio"]["median"]
+    seconds, ratio = median(found), found["ratio"]["median"]
     time = time_text(seconds)
     return time if ratio == 1 else f"{time} ({ratio:.2f})"
+
+
+def against_peers(ways: dict[str, Any]) -> str:
+    """The time of torchship's fastest engine, that of the faster peer = 1."""
+    own = [median(found) for way, found in ways.items() if way.startswith("torchship:")]
+    peers = [median(ways[way]) for way in PACKAGES if way in ways]
+    return f"{min(own) / min(peers):.2f}" if own and peers else ""
+
+
+def median(found: dict[str, Any]) -> float:
+    return found["steady_seconds"]["median"]
 
 
 def plot(document: dict[str, Any], file: Path) -> str | None:

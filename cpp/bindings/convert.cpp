@@ -47,11 +47,26 @@ Value from_integer(py::handle object) {
   return value;
 }
 
+bool has_negative_stride(py::handle array) {
+  if (!py::hasattr(array, "strides") || !py::isinstance<py::tuple>(array.attr("strides"))) return false;
+  for (const py::handle stride : array.attr("strides")) {
+    if (stride.cast<std::int64_t>() < 0) return true;
+  }
+  return false;
+}
+
+/// LibTorch ends the process where strides are negative, as those of x[::-1] are.
+py::object from_dlpack(py::handle array) {
+  const py::object given = has_negative_stride(array) ? array.attr("copy")()
+                                                      : py::reinterpret_borrow<py::object>(array);
+  return py::module_::import("torch").attr("from_dlpack")(given);
+}
+
 /// NumPy's scalars and other types that stand for a plain value.
 Value from_protocol(py::handle object) {
   // NumPy's scalars have __dlpack__ too, but no length.
   if (py::hasattr(object, "__dlpack__") && py::hasattr(object, "__len__")) {
-    return from_python(py::module_::import("torch").attr("from_dlpack")(object));
+    return from_python(from_dlpack(object));
   }
   if (PyIndex_Check(object.ptr()) != 0) {
     const auto number = py::reinterpret_steal<py::object>(PyNumber_Index(object.ptr()));
@@ -64,7 +79,7 @@ Value from_protocol(py::handle object) {
     return py::float_(py::reinterpret_borrow<py::object>(object)).cast<double>();
   }
   if (py::hasattr(object, "__dlpack__")) {
-    return from_python(py::module_::import("torch").attr("from_dlpack")(object));
+    return from_python(from_dlpack(object));
   }
   throw SignatureError("a value of type '" +
                            py::str(py::type::of(object).attr("__name__")).cast<std::string>() +
@@ -119,6 +134,22 @@ Value from_python(py::handle object) {
   if (PyDict_Check(raw)) return from_dict(object);
   if (py::isinstance<ObjectHandle>(object)) return object.cast<const ObjectHandle&>().value;
   return from_protocol(object);
+}
+
+at::Tensor memory_from_python(py::handle object) {
+  const auto flags = py::getattr(object, "flags", py::none());
+  if (py::hasattr(flags, "writeable") && !flags.attr("writeable").cast<bool>()) {
+    throw SignatureError("an output is a read-only array", "give memory that may be written");
+  }
+  if (has_negative_stride(object)) {
+    throw SignatureError("an output is an array with negative strides", "give one without");
+  }
+  const Value value = from_python(object);
+  if (!value.is_tensor()) {
+    throw SignatureError("an output is " + describe(value) + ", not a tensor",
+                         "give a tensor, or anything with __dlpack__");
+  }
+  return value.tensor();
 }
 
 py::object to_python(const Value& value) {

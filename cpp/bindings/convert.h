@@ -13,6 +13,9 @@ namespace torchship::bindings {
 /// tensor over the same memory. Throws SignatureError for what cannot cross.
 Value from_python(pybind11::handle object);
 
+/// The memory that an output goes to. Throws SignatureError for what is no tensor, or may not be written.
+at::Tensor memory_from_python(pybind11::handle object);
+
 /// A value as Python's own: torch.Tensor, list, tuple or named tuple, dict, numbers, str, None.
 pybind11::object to_python(const Value& value);
 

@@ -90,6 +90,7 @@ void bind_records(py::module_& module) {
       .def_readonly("target", &EngineInfo::target)
       .def_readonly("checked", &EngineInfo::checked)
       .def_readonly("ratio", &EngineInfo::ratio)
+      .def_readonly("beside", &EngineInfo::beside)
       .def_readonly("settings", &EngineInfo::settings);
 }
 

@@ -86,6 +86,7 @@ void raise(const char* name, const Error& error) {
 
 /// The exception classes are Python's own, in torchship/errors.py.
 void translate(std::exception_ptr pending) {
+  if (PyErr_Occurred() != nullptr) return;  // What passes through C++ as it is: hook_of().
   try {
     std::rethrow_exception(std::move(pending));
   } catch (const ArchiveError& error) {
@@ -153,9 +154,7 @@ py::class_<Model> bind_model(py::module_& module) {
              const std::vector<Value> inputs = positional(args);
              const NamedValues by_name = named_values(kwargs);
              std::vector<at::Tensor> tensors;
-             for (const Value& output : positional(py::tuple(py::cast(outputs)))) {
-               tensors.push_back(output.tensor());
-             }
+             for (const py::object& output : outputs) tensors.push_back(memory_from_python(output));
              const py::gil_scoped_release release;
              model.call_into(method, inputs, tensors, by_name);
            },

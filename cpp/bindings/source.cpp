@@ -59,7 +59,11 @@ Source::Decrypt hook_of(const py::object& decrypt) {
       const py::bytes plain(py::module_::import("builtins").attr("bytes")(result));
       const auto* const start = reinterpret_cast<const std::byte*>(PyBytes_AS_STRING(plain.ptr()));
       return std::vector(start, start + PyBytes_GET_SIZE(plain.ptr()));
-    } catch (const py::error_already_set& error) {
+    } catch (py::error_already_set& error) {
+      if (!error.matches(PyExc_Exception)) {
+        error.restore();  // Ctrl-C is nobody's to explain: translate() lets it pass.
+        throw std::runtime_error("it was interrupted");
+      }
       // Its text needs the GIL, so it is taken here.
       const auto kind = py::str(error.type().attr("__name__")).cast<std::string>();
       throw std::runtime_error(kind + ": " + py::str(error.value()).cast<std::string>());

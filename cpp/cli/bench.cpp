@@ -1,5 +1,6 @@
 #include "bench.h"
 
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -75,11 +76,32 @@ std::vector<Value> inputs_of(const BenchOptions& options, const Model& model,
   return options.batch > 0 ? with_batch(method, std::move(inputs), options.batch) : inputs;
 }
 
+/// Puts the process on these cores, if it may use them; if not, loading says so.
+void pin_process(const std::vector<int>& cores) {
+  cpu_set_t allowed, wanted;
+  CPU_ZERO(&wanted);
+  sched_getaffinity(0, sizeof(allowed), &allowed);
+  for (const int core : cores) {
+    if (core < 0 || core >= CPU_SETSIZE || !CPU_ISSET(core, &allowed)) return;
+    CPU_SET(core, &wanted);
+  }
+  sched_setaffinity(0, sizeof(wanted), &wanted);
+}
+
+/// The executable is the host: here threads and cores belong to the process, for stock LibTorch too.
+void prepare_process(const LoadArguments& load) {
+  if (!load.cores.empty()) pin_process(load.cores);
+  if (load.threads > 0) {
+    at::set_num_threads(load.threads);
+  } else if (!load.cores.empty()) {
+    at::set_num_threads(static_cast<int>(load.cores.size()));
+  }
+}
+
 }  // namespace
 
 void run_bench(const BenchOptions& options) {
-  // The executable is the host: here the number belongs to the process, for stock LibTorch too.
-  if (options.load.threads > 0) at::set_num_threads(options.load.threads);
+  prepare_process(options.load);
   LoadOptions load = load_options(options.load);
   load.warm_up = options.warm_up;
   if (options.stock && options.load.archive == "-") {

@@ -160,10 +160,11 @@ std::string describe_findings(const ModelInfo& info) {
 }
 
 /// Of the interpreter's time.
-std::string format_ratio(double ratio) {
+std::string describe_time(const EngineInfo& engine) {
+  if (!engine.ratio) return "not measured";
   char text[32];
-  std::snprintf(text, sizeof(text), "%.2g of interpreter", ratio);
-  return text;
+  std::snprintf(text, sizeof(text), "%.2g of ", *engine.ratio);
+  return text + engine.beside;
 }
 
 std::string describe_engines(const ModelInfo& info) {
@@ -175,7 +176,7 @@ std::string describe_engines(const ModelInfo& info) {
       target += (target.empty() ? "" : ", ") + key + " " + value;
     }
     rows.push_back({engine.id, engine.method, target,
-                    !engine.ratio ? "not measured" : format_ratio(*engine.ratio)});
+                    describe_time(engine)});
   }
   return rows.size() == 1 ? "" : "\n" + cut_table(std::move(rows), 1);
 }

@@ -42,6 +42,7 @@ json to_json(const Diagnosis::LibTorch& libtorch) {
 json to_json(const Diagnosis::Cache& cache) {
   return {{"path", cache.path.string()},    {"from", cache.from},
           {"exists", cache.exists},         {"writable", cache.writable},
+          {"shared", cache.shared},
           {"executable", cache.executable}, {"free", cache.free}};
 }
 

@@ -81,7 +81,8 @@ std::string openmp(const Diagnosis& found) {
 std::string describe(const Diagnosis::Cache& cache) {
   if (cache.path.empty()) return "none";
   return joined({cache.path.string(), "from " + cache.from, cache.exists ? "" : "not made yet",
-                 cache.writable ? "" : "read-only", cache.executable ? "" : "noexec",
+                 cache.writable ? "" : "read-only",
+                 cache.shared ? "others may write to it" : "", cache.executable ? "" : "noexec",
                  format_bytes(static_cast<std::int64_t>(cache.free)) + " free"},
                 ", ");
 }

@@ -1,3 +1,5 @@
+#include <cmath>
+#include <cstdlib>
 #include <exception>
 #include <iostream>
 
@@ -19,6 +21,13 @@ using namespace torchship::cli;
 
 constexpr int kFailed = 1;
 constexpr int kBadUsage = 2;
+
+/// CLI::Range lets what is no number pass.
+const CLI::Validator kFinite(
+    [](const std::string& text) {
+      return std::isfinite(std::strtod(text.c_str(), nullptr)) ? std::string() : text + " is no number";
+    },
+    "");
 
 void add_info(CLI::App& app) {
   auto options = std::make_shared<InfoOptions>();
@@ -121,7 +130,7 @@ void add_bench(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--seconds", options->seconds, "Of steady calls, for each engine")
       ->type_name("S")
-      ->check(CLI::Range(0.01, 3600.0))
+      ->check(CLI::Range(0.01, 3600.0) & kFinite)
       ->capture_default_str();
   command->add_flag("--stock", options->stock, "Beside LibTorch alone: torch::jit::load, forward");
   command->add_flag("--no-warm-up{false}", options->warm_up,

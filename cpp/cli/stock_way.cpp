@@ -43,11 +43,19 @@ class StockWay final : public Way {
     });
   }
 
-  void call() const override {
+  void call() const override { call_with(inputs_); }
+  std::function<void()> caller() const override {
+    std::vector<c10::IValue> own;
+    for (const c10::IValue& input : inputs_) own.push_back(input.deepcopy());
+    return [this, own] { call_with(own); };
+  }
+
+ private:
+  void call_with(const std::vector<c10::IValue>& inputs) const {
     with_one_line(archive_, [&] {
       const c10::InferenceMode inference;
       if (device_.is_cpu()) {
-        module_.get_method(name_)(inputs_);
+        module_.get_method(name_)(inputs);
         return;
       }
       // From memory of the host and back, as the other ways are called: to(), forward(), cpu().
@@ -56,7 +64,6 @@ class StockWay final : public Way {
     });
   }
 
- private:
   std::vector<c10::IValue> inputs_on(const at::Device& device) const {
     const auto take = [&](const at::Tensor& tensor) { return tensor.to(device); };
     const auto& arguments = module_.get_method(name_).function().getSchema().arguments();

@@ -21,6 +21,13 @@ class TorchshipWay final : public Way {
   }
   void load() override { model_.emplace(archive_, options_); }
   void call() const override { model_->call(method_, inputs_); }
+  std::function<void()> caller() const override {
+    std::vector<Value> own = inputs_;
+    for (Value& input : own) {
+      if (input.is_tensor()) input = input.tensor().clone();
+    }
+    return [this, own] { model_->call(method_, own); };
+  }
 
  private:
   Source archive_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,8 +16,10 @@ class Way {
   virtual std::string name() const = 0;
   /// From the file to the first call that is possible.
   virtual void load() = 0;
-  /// Any number of threads may call at once.
   virtual void call() const = 0;
+  /// A call for a thread of its own, with tensors of its own: threads that count references to the
+  /// same ones wait for each other.
+  virtual std::function<void()> caller() const = 0;
 };
 
 /// torchship with one of its engines. `inputs` are positional.

@@ -9,6 +9,8 @@
 #include <ATen/Parallel.h>
 #include <torchship/error.h>
 
+#include "team.h"
+
 // Of the OpenMP runtime and of the MKL that LibTorch was built with; null where it has neither.
 extern "C" {
 [[gnu::weak]] void omp_set_num_threads(int count);
@@ -47,6 +49,17 @@ std::string names_of(const cpu_set_t& set) {
     if (CPU_ISSET(core, &set)) names += (names.empty() ? "" : ", ") + std::to_string(core);
   }
   return names;
+}
+
+/// The calling thread's helpers outlive its calls, and stay where a model moved them.
+struct Helpers {
+  std::uint64_t moved_for = 0;  ///< The number of its Cores; 0 where they are the caller's.
+  int count = 0;
+};
+thread_local Helpers helpers;
+
+void move_helpers(int count, const cpu_set_t& set) {
+  run_team(count, [&](compute::Share) { sched_setaffinity(0, sizeof(set), &set); });
 }
 
 }  // namespace
@@ -99,7 +112,12 @@ CallGate::Turn::Turn(const CallGate& gate) : gate_(gate) {
     threads_before_ = callers;
     set_threads(wanted);
   }
-  if (gate.cores_) pin();
+  if (gate.cores_) {
+    pin();
+  } else if (helpers.moved_for != 0) {
+    move_helpers(helpers.count, allowed_cores());
+    helpers = {};
+  }
 }
 
 CallGate::Turn::~Turn() {
@@ -118,17 +136,16 @@ void CallGate::Turn::set_threads(int count) {
 }
 
 void CallGate::Turn::pin() {
-  affinity_before_ = std::make_unique<const Affinity>(Affinity{allowed_cores()});
-  const cpu_set_t& set = gate_.cores_->set;
-  sched_setaffinity(0, sizeof(set), &set);
-  // The calling thread's helpers outlive the call: they are moved once for each model that pins.
-  static thread_local std::uint64_t last = 0;
-  if (last == gate_.cores_->number) return;
-  last = gate_.cores_->number;
+  const Cores& cores = *gate_.cores_;
+  const cpu_set_t before = allowed_cores();
+  if (CPU_EQUAL(&before, &cores.set) == 0) {
+    affinity_before_ = std::make_unique<const Affinity>(Affinity{before});
+    sched_setaffinity(0, sizeof(cores.set), &cores.set);
+  }
   const int threads = at::get_num_threads();
-  at::parallel_for(0, threads, 1, [&](std::int64_t, std::int64_t) {
-    sched_setaffinity(0, sizeof(set), &set);
-  });
+  if (helpers.moved_for == cores.number && helpers.count >= threads) return;
+  move_helpers(threads, cores.set);
+  helpers = {.moved_for = cores.number, .count = threads};
 }
 
 }  // namespace torchship

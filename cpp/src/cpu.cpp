@@ -120,6 +120,11 @@ std::string_view cpu_level() {
   return kLevels[std::min(offered, lowered == nullptr ? offered : index_of(lowered))];
 }
 
+bool cpu_is_lowered() {
+  const CpuWords* const words = this_cpu();
+  return words != nullptr && cpu_level() != level_of(*words);
+}
+
 bool cpu_offers(std::string_view level) {
   const std::size_t index = index_of(level);
   return index < kLevels.size() && this_cpu() != nullptr && index <= index_of(cpu_level());

@@ -11,6 +11,9 @@ namespace torchship {
 /// lowers it to the level it names, for tests; it cannot raise it, and other values do nothing.
 std::string_view cpu_level();
 
+/// Whether TORCHSHIP_CPU has lowered it.
+bool cpu_is_lowered();
+
 /// Whether code made for `level` runs here; false for levels unknown.
 bool cpu_offers(std::string_view level);
 

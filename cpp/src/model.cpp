@@ -83,10 +83,12 @@ class Model::Impl {
 
   std::vector<Intermediate> intermediates(const MethodInfo& method,
                                           const std::vector<Value>& inputs) const {
+    const CallGate::Turn turn(gate_);
     return engine_->intermediates(method, bind_inputs(name_, method, inputs, {}));
   }
 
   Graph graph(Stage stage, const GraphOptions& options) const {
+    const CallGate::Turn turn(gate_);
     const MethodInfo& which = options.method.empty() ? default_method() : method(options.method);
     const Measures measures{.times = options.profile, .errors = options.compare};
     if ((options.profile || options.compare) && stage != Stage::optimized) {

@@ -52,6 +52,9 @@ class ModelFile {
   virtual std::unique_ptr<const Engine> load(const ModelInfo& info,
                                              const LoadOptions& options) const = 0;
 
+  /// Whether there is nothing that an interpreter could run.
+  virtual bool is_code_alone() const { return false; }
+
   /// The compiled engines, in the order of ModelInfo::engines.
   virtual const std::vector<CompiledRecord>& compiled() const = 0;
 

@@ -10,6 +10,7 @@ import torch  # noqa: F401  (the compiled module needs its libraries)
 
 from torchship import _core
 from torchship._core import CheckReport, Model
+from torchship._listed import listed
 
 if TYPE_CHECKING:
     from torchship._source import Archive
@@ -33,7 +34,7 @@ def load(
     threads: int = 0,
     max_concurrent_calls: int = 0,
     cores: Iterable[int] = (),
-    operator_libraries: Iterable[str | os.PathLike[str]] = (),
+    operator_libraries: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
     own_streams: bool = False,
     cuda_graphs: bool = False,
 ) -> Model:
@@ -97,7 +98,7 @@ def load(
         threads=threads,
         max_concurrent_calls=max_concurrent_calls,
         cores=list(cores),
-        operator_libraries=operator_libraries,
+        operator_libraries=listed(operator_libraries),
         own_streams=own_streams,
         cuda_graphs=cuda_graphs,
     )
@@ -106,7 +107,7 @@ def load(
 def lint(
     path: Archive,
     *,
-    ignore: Iterable[str] = (),
+    ignore: str | Iterable[str] = (),
     audit: bool = False,
     decrypt: Callable[[bytes], bytes] | None = None,
 ) -> list[_core.Finding]:
@@ -120,7 +121,7 @@ def lint(
 
     Raises ArchiveError when the file is no model.
     """
-    return _core.lint(path, ignore=list(ignore), audit=audit, decrypt=decrypt)
+    return _core.lint(path, ignore=listed(ignore), audit=audit, decrypt=decrypt)
 
 
 def check(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from torchship._listed import listed
 from torchship.tracing.arguments import Examples, bind
 from torchship.tracing.examine import Examination, dimensions_of, examine, learn
 from torchship.tracing.findings import Finding, Report, TraceError, finding, refusal
@@ -44,7 +45,7 @@ def trace(
     mode: str = "eval",
     via: str = "trace",
     strict: bool = True,
-    allow: Iterable[str] = (),
+    allow: str | Iterable[str] = (),
     replay: Replays = (),
     samples: int = 3,
     keep_examples: bool = False,
@@ -102,7 +103,8 @@ def trace(
         TypeError: the examples do not fit the signature, or cannot cross a model's boundary.
         ValueError: an option makes no sense.
     """
-    options = Options(samples, keep_examples, record, names or {}, tolerance, metadata or {})
+    own_names = {key: listed(value) for key, value in (names or {}).items()}
+    options = Options(samples, keep_examples, record, own_names, tolerance, metadata or {})
     check_options(mode, options)
     check_road(via, fn_or_module, methods, mode, record)
     if isinstance(fn_or_module, type) or not callable(fn_or_module):
@@ -144,7 +146,7 @@ def trace(
         report.dimensions[pair.method.name] = made.dimensions
     done = [pair.method for pair in pairs]
     content = contents(examinations, default_method([m.name for m in done]), report, options)
-    _raise_if(report, strict, frozenset(allow), _name_of(fn_or_module))
+    _raise_if(report, strict, frozenset(listed(allow)), _name_of(fn_or_module))
     if via == "export":
         return TracedProgram(traced, done, report, content, keep_examples)
     return Traced(traced, done, report, content, record)

@@ -4,10 +4,12 @@ Commands that run a model belong to the native executable, which needs no Python
 them over. It must not import torch: the executable starts faster than Python's torch does.
 """
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -46,7 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _build_command(arguments[0], arguments[1:])
     if arguments in (["--help"], ["-h"]):
         return _help()
-    sys.stdout.flush()
+    if sys.stdout is not None:  # as it is where it was closed
+        sys.stdout.flush()
     os.execv(EXECUTABLE, [str(EXECUTABLE), *arguments])
 
 
@@ -64,13 +67,33 @@ def _build_command(name: str, arguments: Sequence[str]) -> int:
     from torchship.errors import Error
 
     try:
-        return module.main(arguments)
+        with _ending_in_order():
+            return module.main(arguments)
     except KeyboardInterrupt:
         return _report("interrupted", "", 130)
     except Error as error:
         return _report(error.message, error.hint, 1)
     except (OSError, ValueError, TypeError) as error:
         return _report(str(error), "", 1)
+
+
+@contextlib.contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """SIGTERM, and SIGHUP, end the command like an exception: temporary files and children go."""
+
+    def end(number: int, frame: object) -> None:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)  # A second one would leave the rest behind.
+        raise SystemExit(128 + number)
+
+    # One that is ignored stays so: nohup.
+    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
+    before = {number: signal.signal(number, end) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _report(message: str, hint: str, status: int) -> int:

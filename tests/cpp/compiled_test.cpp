@@ -276,6 +276,7 @@ EngineInfo engine(const std::string& isa) {
   EngineInfo info;
   info.target = {{"device", "cpu"}, {"isa", isa}, {"torch", running_libtorch()}, {"threads", "1"}};
   info.ratio = 0.25;
+  info.beside = "planned";
   return info;
 }
 
@@ -308,6 +309,35 @@ TEST(Target, OtherMachinesVersionsAndThreads) {
             "it was made for 1 thread, and the model has 8");
   options.threads = 4;
   EXPECT_EQ(misfit(engine("x86-64-v1"), options), "");
+  other = engine("x86-64-v1");
+  other.ratio.reset();  // Of a level that could not run where it was compiled.
+  EXPECT_EQ(misfit(other, options), "it was made for 1 thread, and the model has 4");
+  options.threads = 1;
+  EXPECT_EQ(misfit(other, options), "");
+}
+
+TEST(Target, CodeForOneCpuIsNotForAnOlderOne) {
+  if (cpu_level().empty() || cpu_level() == "x86-64-v1") GTEST_SKIP() << "there is none older";
+  const LoadOptions options{.threads = 1};
+  EXPECT_EQ(misfit(engine("native"), options), "");
+  const Variable older("TORCHSHIP_CPU", "x86-64-v1");
+  EXPECT_EQ(misfit(engine("native"), options),
+            "it was compiled for one CPU alone, and TORCHSHIP_CPU says that this is another");
+}
+
+TEST(Target, EnginesThatWereSlowerAreLeftAlone) {
+  const LoadOptions options;
+  EngineInfo other = engine("x86-64-v1");
+  EXPECT_EQ(slower(other, options), "");
+  other.ratio = 1.5;
+  EXPECT_EQ(slower(other, options), "it was slower than planned where it was compiled");
+  other.ratio = 0.5;
+  other.beside = "interpreter";
+  EXPECT_EQ(slower(other, options),
+            "it was measured beside interpreter, and planned runs here: compile it again");
+  EXPECT_EQ(slower(other, {.device = at::Device(at::kCUDA)}), "");
+  other.ratio.reset();
+  EXPECT_EQ(slower(other, options), "");
 }
 
 TEST(PackageTest, HoldsOneLibraryOrSaysWhatItHolds) {

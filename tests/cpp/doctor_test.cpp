@@ -23,7 +23,7 @@ Diagnosis sound() {
   found.libtorch.kernels = "AVX2";
   found.cuda.why = "this LibTorch was built without CUDA";
   found.openmp = {"/lib/libgomp.so.1"};
-  found.cache = {"/cache", "HOME", false, true, true, 1u << 30};
+  found.cache = {"/cache", "HOME", false, true, false, true, 1u << 30};
   found.memory.total = found.memory.available = std::uint64_t{8} << 30;
   return found;
 }
@@ -110,6 +110,9 @@ TEST(Remarks, OnTheCache) {
   Diagnosis found = sound();
   found.cache.writable = false;
   EXPECT_EQ(remark(found), "cache/read-only-cache/warning");
+  found = sound();
+  found.cache.shared = true;
+  EXPECT_EQ(remark(found), "cache/shared-cache/warning");
   found = sound();
   found.cache.executable = false;
   EXPECT_EQ(remark(found), "cache/noexec-cache/warning");

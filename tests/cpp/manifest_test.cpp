@@ -124,6 +124,7 @@ TEST(ManifestTest, EverythingIsRead) {
   EXPECT_EQ(engine.info.settings.at("name"), "freezing");
   EXPECT_TRUE(engine.info.checked);
   EXPECT_EQ(engine.info.ratio, 0.25);
+  EXPECT_EQ(engine.info.beside, "interpreter");  // Where it does not say.
   EXPECT_EQ(engine.record, "engines/cpu.pt2");
   EXPECT_EQ(engine.copied, std::vector<std::size_t>{1});
   EXPECT_EQ(engine.method.inputs.at(0).shape->at(0).symbol, 0);

@@ -12,7 +12,7 @@
 #include "planned/call_key.h"
 #include "planned/planned_program.h"
 #include "planned/same_values.h"
-#include "planned/team.h"
+#include "team.h"
 
 namespace torchship {
 namespace {

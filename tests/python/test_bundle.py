@@ -4,7 +4,9 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -15,10 +17,12 @@ import numpy
 import pytest
 import torch
 import torchship
-from support import check_message
+from support import check_message, wait_until
 from torchship import _bare_root
-from torchship.bundling import write
+from torchship.bundling import command as command_of_bundle
+from torchship.bundling import listing, write
 from torchship.bundling.closure import C_LIBRARY
+from torchship.bundling.readme import readme_text
 
 QUESTION = ["-i", "input=[[1,1,1]]"]
 NOBODY = "65534"
@@ -305,6 +309,41 @@ def test_readme_names_commands_that_run(plain):
     assert "passed: 3 samples" in run(*check.split(), cwd=plain[0]).stdout
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_commands_that_are_shown_are_a_shells(device):
+    operators = ("lib/operators/own ops.so",)
+    needs = listing.Needs("x64", "2.36")
+    made = listing.Bundle(
+        Path.cwd() / "a b", "my model.pt", (), needs, device, {}, operator_libraries=operators
+    )
+    more = [] if device == "cpu" else ["--device", "cuda"]
+    (line,) = re.findall(r"is made: (.*) \.\.\.\n", command_of_bundle._text(made))
+    assert shlex.split(line) == [
+        "a b/bin/torchship", "run", "a b/my model.pt", *more,
+        "--op-library", "a b/lib/operators/own ops.so",
+    ]  # fmt: skip
+    lines = re.findall(r"^  (bin/torchship .*)$", readme_text(made), re.MULTILINE)
+    assert [shlex.split(each) for each in lines] == [
+        ["bin/torchship", "info", "my model.pt"],
+        ["bin/torchship", "check", "my model.pt", *more, "--op-library", *operators],
+        ["bin/torchship", "run", "my model.pt", *more, "--op-library", *operators,
+         "-i", "NAME=VALUE"],
+    ]  # fmt: skip
+
+
+def test_a_root_of_its_own_has_a_temporary_folder(whole, plain):
+    assert stat.S_IMODE((whole.path / "tmp").stat().st_mode) == 0o1777
+    (listed,) = [file for file in whole.files if file.path == "tmp/"]
+    assert listed.size == 0
+    assert not (plain[0] / "tmp").exists()
+    # What a program left there is no reason to keep the bundle.
+    (whole.path / "tmp" / "left").touch()
+    try:
+        write.check_output(whole.path, force=True)
+    finally:
+        (whole.path / "tmp" / "left").unlink()
+
+
 def test_table_of_the_docs(whole, plain):
     """docs/bundle.md shows the table of a bundle; sizes change a little with every build."""
     text = (Path(__file__).parents[2] / "docs" / "bundle.md").read_text()
@@ -377,6 +416,10 @@ def test_refuses_what_is_no_model(archive, tmp_path):
         tmp_path, text, "no shared library", archive=archive, output=output,
         operator_libraries=[text],
     )  # fmt: skip
+    absent = tmp_path / "absent.so"
+    refused(
+        tmp_path, absent, "no such file", archive=archive, output=output, operator_libraries=absent
+    )
 
 
 def test_refuses_cuda_without_cuda(archive, tmp_path):
@@ -433,6 +476,16 @@ def test_interrupt_leaves_nothing(archive, tmp_path, monkeypatch):
     monkeypatch.setattr(write, "place", interrupted)
     with pytest.raises(KeyboardInterrupt):
         torchship.bundle(archive, tmp_path / "b")
+    assert not list(tmp_path.iterdir())
+
+
+def test_sigterm_leaves_nothing(archive, tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-m", "torchship", "bundle", archive, "-o", tmp_path / "b"]
+    ) as running:
+        wait_until(lambda: list(tmp_path.glob(".torchship-*/*/*")), seconds=60)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(timeout=60) == 143
     assert not list(tmp_path.iterdir())
 
 

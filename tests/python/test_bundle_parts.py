@@ -249,6 +249,14 @@ def test_tar_files_are_reproducible(tmp_path, ending):
     assert entries["b/bundle.json"].mode == 0o644
 
 
+def test_tar_files_keep_the_mode_of_a_temporary_folder(tmp_path):
+    folder = filled(tmp_path / "work", "same")
+    write.make_temporary_folder(folder / "tmp")
+    write.pack(folder, tmp_path / "b.tar", "b")
+    with tarfile.open(tmp_path / "b.tar") as tar:
+        assert [tar.getmember(name).mode for name in ("b/lib", "b/tmp")] == [0o755, 0o1777]
+
+
 def test_sizes_are_aligned():
     assert [size_text(n) for n in (0, 999, 1000, 12_345, 345_017_504, 2_000_000_000)] == [
         "0 bytes", "999 bytes", "1.0 kB", "12.3 kB", "345.0 MB", "2.0 GB",

@@ -296,6 +296,12 @@ def test_exit_status_is_handed_over(tmp_path):
     check_failure(done, 1, tmp_path / "no.pt")
 
 
+def test_closed_standard_output_is_an_error_in_one_line(archives):
+    command = f"'{sys.executable}' -m torchship info '{archives['linear']}' >&-"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    check_failure(done, 1, "standard output cannot be written")
+
+
 def test_importing_the_package_imports_no_torch():
     code = "import sys, torchship; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

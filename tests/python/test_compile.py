@@ -2,8 +2,11 @@
 
 import json
 import os
+import shutil
+import stat
 import subprocess
 import sys
+import tempfile
 import warnings
 import zipfile
 from pathlib import Path
@@ -64,6 +67,21 @@ def compiled(traced) -> Path:
         keep_slower=True,
     )
     assert done.engines == [f"forward-x86-64-v{n}-1t" for n in (3, 2, 4)]
+    return measured(path)
+
+
+def measured(path: Path, ratio: float = 0.5, beside: str | None = "planned") -> Path:
+    """The archive with these times for engines that were measured: machines are not alike."""
+    manifest = read_manifest(path)
+    for engine in manifest["engines"]:
+        engine.pop("beside", None)
+        if engine["ratio"] is not None:
+            engine["ratio"] = ratio
+            engine |= {"beside": beside} if beside else {}
+    with tempfile.TemporaryDirectory() as folder:
+        names = [each["record"] for each in manifest["engines"]]
+        files = {name: extract(path, name, Path(folder)) for name in names}
+        write_with_engines(path, path, manifest, files)
     return path
 
 
@@ -163,6 +181,28 @@ def test_an_engine_asked_for_by_name(compiled, monkeypatch):
     with pytest.raises(torchship.EngineError) as raised:
         torchship.load(compiled, engine="nonsense")
     check_message(raised.value, "has no engine 'nonsense'", '"compiled"')
+
+
+@needs_v3
+@pytest.mark.parametrize(
+    ("ratio", "beside", "reason"),
+    [
+        (1.5, "planned", "it was slower than planned where it was compiled"),
+        (0.5, None, "it was measured beside interpreter"),
+    ],
+)
+def test_slower_engines_are_passed_over(compiled, tmp_path, monkeypatch, ratio, beside, reason):
+    monkeypatch.setenv("TORCHSHIP_CPU", "x86-64-v3")  # The engine that was measured.
+    path = measured(shutil.copy(compiled, tmp_path / "slow.pt"), ratio, beside)
+    for engine in ("auto", "compiled"):
+        model = torchship.load(path, threads=1, engine=engine)
+        passed = {each.engine: each.reason for each in model.engine.passed_over}
+        is_auto = engine == "auto"
+        assert ("forward-x86-64-v3-1t" in passed) == is_auto
+        assert ("forward-x86-64-v3-1t" in model.engine.reason) != is_auto
+        if is_auto:
+            assert reason in passed["forward-x86-64-v3-1t"]
+        assert model.check().passed
 
 
 @needs_v3
@@ -279,10 +319,15 @@ def test_the_strict_policy_refuses_machine_code(compiled):
 
 
 @needs_v3
-def test_in_a_root_without_anything(compiled, tmp_path):
+@pytest.mark.parametrize("is_stripped", [False, True])
+def test_in_a_root_without_anything(compiled, tmp_path, is_stripped):
+    """The library is in /tmp: there is no home, and no /proc to reach memory by."""
     root = tmp_path / "root"
-    _bare_root.make_bare_root(root, compiled)
-    (root / "tmp").mkdir()  # for the library: there is no home, and no /proc to reach memory by
+    if is_stripped:
+        torchship.bundle(compiled, root, libc=True)
+    else:
+        _bare_root.make_bare_root(root, compiled)
+    assert stat.S_IMODE((root / "tmp").stat().st_mode) == 0o1777
     done = _bare_root.run_in(
         root, "/bin/torchship", "check", f"/{compiled.name}", "--threads", "1", "--json"
     )
@@ -291,10 +336,11 @@ def test_in_a_root_without_anything(compiled, tmp_path):
     report = json.loads(done.stdout)
     assert report["passed"]
     assert "forward-x86-64-v3-1t" in [each["engine"] for each in report["engines"]], report
+    assert not list((root / "tmp").iterdir())
 
 
 @since_torch("2.13", "looks for the generated source in a package")
-def test_stock_torch_runs_the_package(compiled, tmp_path):
+def test_stock_torch_runs_the_package(compiled, tmp_path, monkeypatch):
     """What is in the archive is a package as AOTInductor's own loader takes it."""
     with zipfile.ZipFile(compiled) as file:
         (name,) = (n for n in file.namelist() if n.endswith("v2-1t.pt2"))
@@ -307,8 +353,16 @@ def test_stock_torch_runs_the_package(compiled, tmp_path):
     # And it opens here like an archive, with what it says of itself.
     info = torchship.info(package)
     assert info.format == "aotinductor" and len(info.methods[0].inputs) == 2
+    # Its source, which tells the sizes of its inputs, is not in it.
+    monkeypatch.delenv("AOTI_RUNTIME_CHECK_INPUTS", raising=False)
+    with pytest.raises(torchship.EngineError) as raised:
+        torchship.load(package)
+    check_message(raised.value, "does not say what sizes", "read beyond their end")
+    monkeypatch.setenv("AOTI_RUNTIME_CHECK_INPUTS", "1")
     own = torchship.load(package)
     assert torch.equal(own(batch["x"], batch["mask"])[0], hidden)
+    with pytest.raises(torchship.Error):
+        own(batch["x"][:, :2], batch["mask"])
     check_failure(cli("check", package), 1, "holds no samples")
 
 
@@ -318,6 +372,12 @@ def test_stock_torch_runs_the_package(compiled, tmp_path):
         ((), 2, "the following arguments are required"),
         (("{}", "--isa", "sparc"), 2, "invalid choice: 'sparc'"),
         (("{}", "--size", "batch"), 2, "--size is NAME=N"),
+        (("{}", "--threads", "0"), 2, "threads is 1 or more, not 0"),
+        (("{}", "--budget", "nan"), 2, "budget is seconds, 0 or more, not nan"),
+        (("{}", "--budget", "-1"), 2, "budget is seconds, 0 or more, not -1"),
+        (("{}", "--trial", "tuned"), 1, "there are no settings 'tuned'"),
+        (("{}", "-o", "{}/no/such/x.pt"), 1, "there is no folder"),
+        (("{}", "-o", "/tmp"), 1, "it is not a regular file"),
         (("{}", "--dynamic", "x"), 2, "--dynamic is INPUT:DIM=NAME"),
         (("{}", "-i", "x=3"), 2, "-i is NAME=VALUE, for an input of ['batch', 'shift']"),
         (("{}", "--device", "tpu"), 1, "compiled for cpu, cuda and cuda:N, not for 'tpu'"),
@@ -382,7 +442,7 @@ def test_an_archive_of_another_maker(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["engines"] == ["forward-x86-64-v3-1t"]
-    model = torchship.load(path, threads=1)
+    model = torchship.load(measured(path), threads=1)
     assert model.engine.name == "compiled" and model.check().passed
     x = torch.tensor([-1.0, 1.0])
     for arguments in ((x, 2.0), (x, 3.0)):
@@ -419,7 +479,7 @@ def test_an_exported_program(tmp_path, is_ours):
         "data/torchship/samples.safetensors",
         "data/torchship/engines/forward-x86-64-v3-1t.pt2",
     }
-    model, stock = torchship.load(path, threads=1), torch.export.load(path).module()
+    model, stock = torchship.load(measured(path), threads=1), torch.export.load(path).module()
     assert model.engine.name == "compiled" and model.check().passed
     for given in (torch.ones(2, 3), -torch.ones(5, 3)):
         assert torch.allclose(model(given), module(given), atol=1e-6)

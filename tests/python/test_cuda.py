@@ -88,8 +88,7 @@ def test_an_engine_for_the_gpu(archives, tmp_path):
         archives["linear"], compiled, device="cuda", trials=("plain",), keep_slower=True
     )
     assert done.engines == [f"forward-{architecture_of('cuda')}"]
-    model = torchship.load(compiled, device="cuda")
-    assert model.engine.name == "compiled"
+    model = torchship.load(compiled, device="cuda", engine="compiled")
     torch.testing.assert_close(model(EXAMPLE), torchship.load(archives["linear"])(EXAMPLE))
     assert torchship.check(compiled, device="cuda", engine="compiled")
     on_cpu = torchship.load(compiled)

@@ -173,6 +173,33 @@ def test_path_may_be_text_and_device_named(archives):
     assert loaded.info.path == archives["linear"]
 
 
+def test_one_path_or_name_is_a_list_of_itself(archives, tmp_path):
+    absent = tmp_path / "absent.so"
+    for given in (absent, str(absent)):
+        with pytest.raises(torchship.ArchiveError, match="absent.so"):
+            torchship.load(archives["linear"], operator_libraries=given)
+        with pytest.raises(torchship.ArchiveError, match="absent.so"):
+            torchship.convert(archives["linear"], tmp_path / "x.pt2", operator_libraries=given)
+    found = torchship.lint(archives["training"])
+    code = found[0].code
+    left = torchship.lint(archives["training"], ignore=code)
+    assert len(left) < len(found) and all(each.code != code for each in left)
+
+
+def test_one_name_of_a_trace_is_a_list_of_itself(tmp_path):
+    def noisy(value):
+        return value + torch.rand(3)
+
+    with pytest.raises(torchship.TraceError):
+        torchship.trace(noisy, EXAMPLE)
+    names = {"inputs": "given", "outputs": "answer"}
+    traced = torchship.trace(noisy, EXAMPLE, allow="random", names=names)
+    traced.save(tmp_path / "named.pt")
+    (method,) = torchship.info(tmp_path / "named.pt").methods
+    assert [each.name for each in method.inputs] == ["given"]
+    assert method.output.name == "answer"
+
+
 # Results.
 
 

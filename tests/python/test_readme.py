@@ -102,3 +102,16 @@ def test_table_of_the_comparison():
     found = json.loads((ROOT / "benchmarks" / "found.json").read_text())
     assert summary(found) in README
     assert found["machine"]["processor"] in README
+
+
+def test_column_against_the_faster_peer():
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    from report import against_peers
+
+    seconds = {"stock": 1, "torchship:a": 4, "torchship:b": 3, "onnxruntime": 12, "openvino": 6}
+    ways = {way: {"steady_seconds": {"median": value}} for way, value in seconds.items()}
+    assert against_peers(ways) == "0.50"
+    del ways["openvino"]
+    assert against_peers(ways) == "0.25"
+    del ways["onnxruntime"]
+    assert against_peers(ways) == ""

@@ -114,6 +114,38 @@ def test_cores(mlp):
         torchship.load(mlp, cores=[1000])
 
 
+def helpers_of(before):
+    """The cores that threads may use which were not there before."""
+    tasks = {int(name) for name in os.listdir("/proc/self/task")} - before
+    return {task: os.sched_getaffinity(task) for task in tasks}
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="takes two cores")
+def test_cores_hold_for_helpers_that_were_there_before(tmp_path):
+    path = save(Net(), torch.rand(1, 3, 8, 8), tmp_path)
+    x = torch.rand(1, 3, 8, 8)
+    allowed = os.sched_getaffinity(0)
+    free = torchship.load(path, threads=2)
+    pinned = torchship.load(path, threads=2, cores=[min(allowed)])
+
+    def calls():
+        before = {int(name) for name in os.listdir("/proc/self/task")}
+        free(x)
+        free(x)
+        seen = [helpers_of(before)]
+        pinned(x)
+        seen.append(helpers_of(before))
+        free(x)
+        return [*seen, helpers_of(before)]
+
+    # A thread of its own has helpers of its own.
+    with ThreadPoolExecutor(1) as pool:
+        first, while_pinned, after = pool.submit(calls).result()
+    assert first and all(cores == allowed for cores in first.values())
+    assert any(cores == {min(allowed)} for cores in while_pinned.values())
+    assert all(cores == allowed for cores in after.values())
+
+
 @pytest.mark.parametrize("option", [{"threads": -1}, {"max_concurrent_calls": -1}])
 def test_numbers_that_make_no_sense(mlp, option):
     with pytest.raises(torchship.EngineError, match="must be from 1 to"):
@@ -175,6 +207,44 @@ def test_memory_that_does_not_fit_is_left_alone(mlp, outputs):
     with pytest.raises(torchship.SignatureError, match="forward"):
         torchship.load(mlp).call_into("forward", outputs, torch.rand(2, 3))
     assert all(torch.equal(a, b) for a, b in zip(outputs, before, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        (np.frombuffer(bytes(8), dtype=np.float32).reshape(2, 1), "read-only"),
+        (np.zeros((2, 1), dtype=np.float32)[::-1], "negative strides"),
+        (torch.zeros(1, 1).expand(2, 1), "one place for several elements"),
+        (torch.zeros(2, 1, device="meta"), "dense tensor"),
+        (1.5, "not a tensor"),
+    ],
+)
+def test_what_is_no_memory_for_results(mlp, output, message):
+    with pytest.raises(torchship.SignatureError, match=message):
+        torchship.load(mlp).call_into("forward", [output], torch.rand(2, 3))
+
+
+def test_views_of_numpy_with_negative_strides(mlp):
+    model = torchship.load(mlp)
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    for view in (x[:, ::-1], x[::-1], x[::-1, ::-1]):
+        assert torch.equal(model(view), model(torch.from_numpy(view.copy())))
+
+
+class Doubled(nn.Module):
+    """A result of its own, and a view of the input."""
+
+    def forward(self, x):
+        return x * 2, x.t()
+
+
+@pytest.mark.parametrize("engine", ["interpreter", "planned"])
+def test_inputs_may_be_memory_for_results(tmp_path, engine):
+    path = save(Doubled(), torch.rand(3, 3), tmp_path)
+    x, other = torch.rand(3, 3), torch.zeros(3, 3)
+    given = x.clone()
+    torchship.load(path, engine=engine).call_into("forward", [x, other], x)
+    assert torch.equal(x, given * 2) and torch.equal(other, given.t())
 
 
 def test_engines_are_chosen_with_a_reason(mlp):

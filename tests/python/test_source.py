@@ -152,6 +152,13 @@ def test_decrypt_errors_name_the_file(archive):
     with pytest.raises(torchship.ArchiveError) as caught:
         torchship.load(archive, decrypt=fail)
     assert f"{archive}: cannot be decrypted: KeyError: 'no such key'" in str(caught.value)
+
+    def interrupted(data):
+        raise KeyboardInterrupt
+
+    for read in (torchship.load, torchship.info):
+        with pytest.raises(KeyboardInterrupt):
+            read(archive, decrypt=interrupted)
     with pytest.raises(torchship.ArchiveError, match="decrypt returned str, not bytes"):
         torchship.load(archive, decrypt=lambda data: "text")
     with pytest.raises(torchship.ArchiveError, match="is not a TorchScript archive"):

@@ -66,6 +66,7 @@ struct Diagnosis {
     std::string from;            ///< The variable that tells: "TORCHSHIP_CACHE"; may be empty.
     bool exists = false;
     bool writable = false;    ///< For a folder that is not there, whether it can be made.
+    bool shared = false;      ///< Others may write to it: then it is not used.
     bool executable = false;  ///< Whether the file system lets code be run.
     std::uint64_t free = 0;   ///< Bytes for users without privileges.
   } cache;

@@ -134,7 +134,8 @@ struct EngineInfo {
   std::map<std::string, std::string> target;  ///< "isa": "x86-64-v3", "device": "cpu", ...
   /// Whether it gave the samples' results where it was compiled; what could not run there was not.
   bool checked = false;
-  std::optional<double> ratio;                ///< Of its time to the interpreter's, measured there.
+  std::optional<double> ratio;  ///< Of its time to that of the engine `beside`, measured there.
+  std::string beside;           ///< "planned" or "interpreter"; empty where nothing was measured.
   std::map<std::string, std::string> settings;  ///< Of the compiler: "freezing": "true", ...
 };
 

@@ -1,6 +1,8 @@
 #include "aotinductor/package_file.h"
 
+#include <cstdlib>
 #include <set>
+#include <string_view>
 
 #include <torchship/error.h>
 
@@ -47,6 +49,23 @@ std::map<std::string, std::string> target_of(const Package& package) {
   return target;
 }
 
+std::size_t count_inputs(const MethodInfo& method) {
+  std::size_t inputs = 0;
+  for (const ValueSpec& input : method.inputs) inputs += count_tensors(input);
+  return inputs;
+}
+
+/// What a library reads depends on sizes that it was compiled for. They are in the generated source; where
+/// that is left out, the library can look itself, and does if it is told to before its first call.
+void require_own_checks(const std::string& name) {
+  const char* const told = std::getenv("AOTI_RUNTIME_CHECK_INPUTS");
+  if (told != nullptr && std::string_view(told) != "0") return;
+  throw EngineError(name + ": the package does not say what sizes its inputs have: others would be read "
+                           "beyond their end",
+                    "set AOTI_RUNTIME_CHECK_INPUTS=1 before the process starts, and its code compares them; "
+                    "or package it with its source");
+}
+
 }  // namespace
 
 PackageFile::PackageFile(std::shared_ptr<const File> file) : file_(file), zip_(std::move(file)) {}
@@ -81,7 +100,7 @@ void PackageFile::add_model(const std::string& model, Description& description) 
   add_checked_sizes(package.source(), method);
   CompiledRecord record;
   record.info = {.id = model, .method = method.name, .target = target_of(package),
-                 .checked = true, .ratio = std::nullopt, .settings = {}};
+                 .checked = true, .ratio = std::nullopt, .beside = {}, .settings = {}};
   record.record = model;
   record.method = method;
   ModelInfo& info = description.info;
@@ -103,6 +122,11 @@ std::unique_ptr<const CompiledLibrary> PackageFile::load_compiled(
     const CompiledRecord& engine, const LibraryUse& use) const {
   const Package package(file_, engine.record);
   Sha256 sum;
+  if (package.source().empty() && count_inputs(engine.method) > 0) {
+    require_own_checks(name());
+    // The same code may be here already from an archive, told that nothing needs to be checked.
+    sum.update("with its own checks");
+  }
   sum.update(package.library());
   sum.update(package.extern_kernels());
   for (const NamedBytes& kernel : package.device_kernels()) {

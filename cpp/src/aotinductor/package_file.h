@@ -26,6 +26,7 @@ class PackageFile final : public ModelFile {
   std::optional<Intermediates> intermediates(const ModelInfo&) const override { return {}; }
   std::unique_ptr<const Engine> load(const ModelInfo& info,
                                      const LoadOptions& options) const override;
+  bool is_code_alone() const override { return true; }
   const std::vector<CompiledRecord>& compiled() const override { return description().compiled; }
   std::unique_ptr<const CompiledLibrary> load_compiled(const CompiledRecord& engine,
                                                        const LibraryUse& use) const override;

@@ -1,5 +1,8 @@
 #include "compiled/cache_folder.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cstdlib>
 
 namespace torchship {
@@ -23,6 +26,10 @@ CacheFolder cache_folder() {
     return {home / ".cache" / "torchship", "HOME"};
   }
   return {};
+}
+
+bool is_private(const struct stat& status) {
+  return status.st_uid == ::geteuid() && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
 }  // namespace torchship

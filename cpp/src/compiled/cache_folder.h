@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/stat.h>
+
 #include <filesystem>
 #include <string>
 
@@ -14,5 +16,8 @@ struct CacheFolder {
 /// $TORCHSHIP_CACHE, else $XDG_CACHE_HOME/torchship, else $HOME/.cache/torchship. The latter two
 /// count where they are absolute, as the XDG Base Directory Specification has it.
 CacheFolder cache_folder();
+
+/// Whether this user alone decides what is in a file or folder: code from others is not run.
+bool is_private(const struct stat& status);
 
 }  // namespace torchship

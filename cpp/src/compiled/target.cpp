@@ -69,6 +69,7 @@ std::string cpu_misfit(const EngineInfo& engine) {
   if (!arch.empty() && arch != here) return "it is code for " + arch + ", and this is " + here;
   const std::string level = wanted(engine, "isa");
   if (level == "native") {
+    if (cpu_is_lowered()) return "it was compiled for one CPU alone, and TORCHSHIP_CPU says that this is another";
     const std::string missing = missing_feature(wanted(engine, "features"));
     return missing.empty() ? "" : "it was compiled for a CPU with " + missing + ", which this one lacks";
   }
@@ -84,12 +85,12 @@ std::string minor(const std::string& version) {
   return version.substr(0, version.find_first_not_of("0123456789", dot + 1));
 }
 
-/// Faster than the interpreter on that many threads, even if that one loses nothing to them?
+/// Faster than what else would run on that many threads, even if that one loses nothing to them?
 std::string threads_misfit(const EngineInfo& engine, const LoadOptions& options) {
   const int asked = options.threads > 0 ? options.threads : at::get_num_threads();
   // Code for several threads takes as many as it is given.
-  if (wanted(engine, "threads") != "1" || engine.ratio.value_or(0) * asked <= 1) return {};
-  if (asked == 1) return "it was slower than the interpreter where it was compiled";
+  if (wanted(engine, "threads") != "1" || asked == 1) return {};
+  if (engine.ratio && *engine.ratio * asked <= 1) return {};
   return "it was made for 1 thread, and the model has " + std::to_string(asked);
 }
 
@@ -105,6 +106,16 @@ std::string misfit(const EngineInfo& engine, const LoadOptions& options) {
   const std::string cpu = cpu_misfit(engine);
   if (!cpu.empty()) return cpu;
   return device == "cuda" ? cuda_misfit(engine, options.device) : threads_misfit(engine, options);
+}
+
+std::string slower(const EngineInfo& engine, const LoadOptions& options) {
+  if (!engine.ratio) return {};
+  const std::string other = options.device.is_cpu() ? "planned" : "interpreter";
+  if (engine.beside != other) {
+    return "it was measured beside " + engine.beside + ", and " + other +
+           " runs here: compile it again";
+  }
+  return *engine.ratio > 1 ? "it was slower than " + other + " where it was compiled" : "";
 }
 
 }  // namespace torchship

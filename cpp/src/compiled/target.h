@@ -12,4 +12,8 @@ namespace torchship {
 /// says alone, so that nothing that would not run here is ever loaded.
 std::string misfit(const EngineInfo& engine, const LoadOptions& options);
 
+/// Why a compiled engine is not taken unless it is asked for: the one that runs without it was faster
+/// where it was compiled, or was not there to compare; empty where it was slower, or nothing was measured.
+std::string slower(const EngineInfo& engine, const LoadOptions& options);
+
 }  // namespace torchship

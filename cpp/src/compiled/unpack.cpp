@@ -31,11 +31,6 @@ namespace fs = std::filesystem;
   refuse(path, what + ": " + std::generic_category().message(errno));
 }
 
-/// Whether this user alone decides what is in it.
-bool is_private(const struct stat& status) {
-  return status.st_uid == ::geteuid() && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
-}
-
 void write_all(int descriptor, std::string_view bytes, const fs::path& path) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());

@@ -113,6 +113,9 @@ void look_at(const Diagnosis::Cache& cache, Remarks& remarks) {
                  hint);
   } else if (!cache.writable) {
     remarks.warn("cache", "read-only-cache", folder + ", cannot be written to", hint);
+  } else if (cache.shared) {
+    remarks.warn("cache", "shared-cache",
+                 folder + ", is not used: others may write to it, or it is another user's", hint);
   } else if (!cache.executable) {
     remarks.warn("cache", "noexec-cache", folder + ", is where nothing may be run (noexec)", hint);
   } else if (cache.free < kEnough) {

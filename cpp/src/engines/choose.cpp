@@ -72,7 +72,7 @@ class Selection {
                      [](const auto* a, const auto* b) { return is_before(*a, *b); });
     for (const CompiledRecord* record : candidates) consider(*record);
     if (!methods_.empty()) return compiled();
-    if (options_.engine != "auto") refuse();
+    if (options_.engine != "auto" || file_.is_code_alone()) refuse();
     return interpreter(candidates.empty() ? "the archive holds no compiled engine"
                                           : "none of the archive's engines can be used here");
   }
@@ -95,6 +95,10 @@ class Selection {
   void consider(const CompiledRecord& record) {
     if (!wants_any() && record.info.id != options_.engine) return;
     if (const std::string reason = misfit(record.info, options_); !reason.empty()) {
+      return pass_over(record, reason);
+    }
+    if (const std::string reason = slower(record.info, options_);
+        options_.engine == "auto" && !reason.empty()) {
       return pass_over(record, reason);
     }
     if (is_covered(record, methods_)) {
@@ -196,7 +200,7 @@ class Selection {
       if (!info.ratio) continue;
       char text[64];
       std::snprintf(text, sizeof(text), " (%.2g of %s's time where it was compiled)", *info.ratio,
-                    options_.device.is_cpu() ? kPlanned : kInterpreter);
+                    info.beside.c_str());
       reason += text;
     }
     return {{.name = kCompiled, .reason = "it fits this process: " + reason,
@@ -213,7 +217,8 @@ class Selection {
     throw EngineError(info_.path.string() + ": the engine '" + options_.engine +
                           "' cannot be used: " +
                           (reasons.empty() ? "the archive holds no compiled engine" : reasons),
-                      "engine=\"auto\" takes one that can");
+                      file_.is_code_alone() ? "the file is compiled code alone: there is no other engine"
+                                            : "engine=\"auto\" takes one that can");
   }
 
   const ModelFile& file_;

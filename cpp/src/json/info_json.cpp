@@ -90,6 +90,7 @@ json engine(const EngineInfo& info) {
           {"target", strings(info.target)},
           {"checked", info.checked},
           {"ratio", info.ratio ? json(*info.ratio) : json()},
+          {"beside", info.beside},
           {"settings", strings(info.settings)}};
 }
 

@@ -126,9 +126,15 @@ CompiledRecord parse_engine(const Field& field, const Manifest& manifest) {
                  .target = parse_strings(field["target"]),
                  .checked = field["checked"].boolean(),
                  .ratio = std::nullopt,
+                 .beside = {},
                  .settings = parse_strings(field["settings"])};
   require_target(field["target"]);
-  if (const Field ratio = field["ratio"]; !ratio.is_null()) engine.info.ratio = ratio.number();
+  if (const Field ratio = field["ratio"]; !ratio.is_null()) {
+    engine.info.ratio = ratio.number();
+    // Archives of torchship's first days were measured beside the interpreter, and do not say so.
+    const std::optional<Field> beside = field.find("beside");
+    engine.info.beside = beside ? beside->one_of({"interpreter", "planned"}) : "interpreter";
+  }
   const std::size_t results = count_tensors(engine.method.output);
   for (const Field& index : field["copied"].items()) {
     engine.copied.push_back(static_cast<std::size_t>(index.integer(0)));

@@ -128,7 +128,10 @@ bool pays(const Plan& plan) {
 }  // namespace
 
 PlannedProgram::PlannedProgram(const Program& plain, const Planning& planning)
-    : plain_(plain), planning_(planning), graph_(plannable(plain.frozen)) {}
+    : plain_(plain),
+      planning_(planning),
+      graph_(plannable(plain.frozen)),
+      admission_(kMostPlans) {}
 
 void PlannedProgram::run(std::vector<c10::IValue>& stack) {
   const std::string key = call_key(stack);
@@ -151,6 +154,7 @@ std::optional<c10::IValue> PlannedProgram::run_planned(const std::string& key,
   Seat& own = seats_[number_of_this_thread() % seats_.size()];
   const Turn turn(own.is_taken);
   if (turn && own.entry && own.key == key) return own.run(arguments);
+  if (!may_have_plan(key)) return std::nullopt;
   c10::IValue made;
   std::shared_ptr<const PlanEntry> entry = entry_for(key, arguments, &made);
   if (!made.isNone()) return made;
@@ -223,6 +227,15 @@ std::shared_ptr<const PlanEntry> PlannedProgram::entry_for(
   const std::shared_ptr<const PlanEntry> entry = make(arguments, *result);
   keep(key, entry);
   return entry;
+}
+
+bool PlannedProgram::may_have_plan(const std::string& key) {
+  {
+    const std::shared_lock lock(mutex_);
+    if (entries_.size() < kMostPlans || entries_.contains(key)) return true;
+  }
+  // With weights of fewer bits all calls are to be alike.
+  return planning_.weights != compute::Format::float32 || admission_.admits(key);
 }
 
 std::shared_ptr<const PlanEntry> PlannedProgram::find(const std::string& key) const {

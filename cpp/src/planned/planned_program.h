@@ -18,6 +18,7 @@
 #include "compute/matrix.h"
 #include "engines/engine.h"
 #include "engines/program.h"
+#include "planned/admission.h"
 #include "planned/frame.h"
 #include "planned/observation.h"
 #include "planned/plan.h"
@@ -44,7 +45,7 @@ struct PlanEntry {
 /// There is a plan for each signature of a call (dtypes and sizes), made when it comes for the
 /// first time: that call runs in LibTorch, which shows what there is to plan, and then in the plan,
 /// which must give the same within the tolerance of the dtype. Whatever is refused, or deviates,
-/// runs in LibTorch.
+/// runs in LibTorch; so do sizes that come too seldom for a plan of their own, once there are many.
 class PlannedProgram {
  public:
   /// `plain` must outlive this.
@@ -88,6 +89,8 @@ class PlannedProgram {
                                              const std::vector<c10::IValue>& arguments,
                                              c10::IValue* result);
   std::shared_ptr<const PlanEntry> find(const std::string& key) const;
+  /// Whether there is a plan for these arguments, or one is to be made.
+  bool may_have_plan(const std::string& key);
   std::shared_ptr<const PlanEntry> make(const std::vector<c10::IValue>& arguments,
                                         c10::IValue& result);
   void keep(const std::string& key, std::shared_ptr<const PlanEntry> entry);
@@ -109,6 +112,7 @@ class PlannedProgram {
   mutable std::shared_mutex mutex_;           ///< Of entries_.
   std::mutex making_;                         ///< One plan is made at a time; of varying_.
   std::map<std::string, std::shared_ptr<const PlanEntry>> entries_;
+  Admission admission_;
   VaryingNodes varying_;
   std::array<Seat, 16> seats_;
   mutable std::atomic<std::uint64_t> uses_ = 0;

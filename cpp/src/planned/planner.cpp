@@ -11,7 +11,7 @@
 
 #include "planned/arena.h"
 #include "planned/lower/lowerings.h"
-#include "planned/team.h"
+#include "team.h"
 
 namespace torchship {
 namespace {

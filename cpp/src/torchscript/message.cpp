@@ -19,7 +19,8 @@ struct Advice {
 
 constexpr std::array kAdvice = {
     Advice{"Unknown builtin op", "the model needs an operator that this process does not have; it "
-                                 "comes from a library such as torchvision or a custom extension"},
+                                 "comes from a library such as torchvision or a custom extension: "
+                                 "--op-library FILE, or operator_libraries, loads that"},
     Advice{"Unknown type name", "the model needs a class that this process does not have; it comes "
                                 "from a custom extension or another backend"},
     Advice{"Class Namespace cannot be used",

@@ -57,6 +57,7 @@ def progress() -> Callable[[str], None]:
     started = time.monotonic()
 
     def say(text: str) -> None:
-        print(f"{time.monotonic() - started:5.0f} s  {text}", file=sys.stderr, flush=True)
+        if sys.stderr is not None:  # as it is where it was closed: print would take stdout then
+            print(f"{time.monotonic() - started:5.0f} s  {text}", file=sys.stderr, flush=True)
 
     return say

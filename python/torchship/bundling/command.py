@@ -8,6 +8,7 @@ from pathlib import Path
 from torchship._arguments import Parser
 from torchship.bundling.listing import Bundle, size_text
 from torchship.bundling.make import DEVICES, bundle
+from torchship.bundling.readme import command_line
 
 
 def _parser() -> Parser:
@@ -53,7 +54,7 @@ class _Line:
     """One line on a terminal that says what is being done, and is gone at the end."""
 
     def __init__(self) -> None:
-        self._shown = sys.stderr.isatty()
+        self._shown = sys.stderr is not None and sys.stderr.isatty()
 
     def say(self, text: str) -> None:
         if self._shown:
@@ -85,7 +86,7 @@ def _text(made: Bundle) -> str:
     name = _shown(made.path)
     if made.packed:
         return text + f"\n{name} is made, {size_text(made.packed)}\n"
-    return text + f"\n{name} is made: {name}/bin/torchship run {name}/{made.archive} ...\n"
+    return text + f"\n{name} is made: {command_line(made, 'run', f'{name}/')} ...\n"
 
 
 def _shown(path: Path) -> str:

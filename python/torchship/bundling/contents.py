@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from torchship import cli
+from torchship._archive import PLACES
 from torchship.bundling.closure import Closure
 from torchship.bundling.elf import Elf, read_elf_bytes
 from torchship.bundling.licenses import CLI11, GLIBC, JSON, MKL, TORCHSHIP, Component, component_of
@@ -16,7 +17,8 @@ LAUNCHER = cli.PACKAGE / "libexec" / "torchship-launcher"
 HEADERS = cli.PACKAGE / "include"
 OPERATORS = "lib/operators"
 C_LIBRARY_FOLDER = "lib/libc"
-TAKEN = ("bin", "include", "lib", "libexec", LICENSES, LISTING, README)
+TEMPORARY = "tmp"
+TAKEN = ("bin", "include", "lib", "libexec", TEMPORARY, LICENSES, LISTING, README)
 
 PURPOSES = {
     "libtorchship.so": "loads and runs archives",
@@ -146,7 +148,7 @@ def parts_of(archive: Path) -> Iterator[tuple[str, int]]:
     with zipfile.ZipFile(archive) as file:
         for info in file.infolist():
             inside = info.filename.partition("/")[2]
-            if inside.startswith("extra/torchship/engines/"):
+            if inside.startswith(tuple(places.engines for places in PLACES.values())):
                 yield f"the archive's engine {Path(inside).stem}", info.compress_size
-            elif inside == "extra/torchship/samples.safetensors":
+            elif inside in {places.samples for places in PLACES.values()}:
                 yield "the archive's samples, with which it can be checked", info.compress_size

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from torchship._build import TORCH_VERSION, __version__
+from torchship._listed import listed
 from torchship.bundling import contents, program, tools, write
 from torchship.bundling.closure import Closure, find_closure
 from torchship.bundling.contents import OPERATORS, TAKEN, Item
@@ -51,7 +52,7 @@ def bundle(
     tar: bool = False,
     device: str = "cpu",
     libc: bool = False,
-    operator_libraries: Sequence[str | os.PathLike[str]] = (),
+    operator_libraries: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     sdk: bool = False,
     strip: bool = True,
     force: bool = False,
@@ -88,7 +89,7 @@ def bundle(
             output=_output_path(output, tar),
             device=device,
             libc=libc,
-            operators=tuple(Path(os.path.abspath(path)) for path in operator_libraries),
+            operators=tuple(Path(os.path.abspath(path)) for path in listed(operator_libraries)),
             sdk=sdk,
             strip=strip,
             check=check,
@@ -125,6 +126,8 @@ def _check_options(options: Options, force: bool) -> Options:
     if not options.archive.is_file():
         raise ArchiveError(f"{options.archive}: no such file")
     for path in options.operators:
+        if not path.exists():
+            raise Error(f"{path}: no such file", "--op-library takes the path of a shared library")
         if not path.is_file() or not is_elf(path):
             raise Error(f"{path}: this is no shared library", "build it with g++ -shared")
     write.check_output(options.output, force)
@@ -240,6 +243,9 @@ def _fill(
     if options.libc:
         inside = [file for file in draft.files if file.path.startswith(contents.C_LIBRARY_FOLDER)]
         draft.without += (("the C library, --libc", sum(file.size for file in inside)),)
+        write.make_temporary_folder(folder / contents.TEMPORARY)
+        purpose = "empty: where a root of its own has temporary files"
+        draft.files.append(_note_folder(folder, contents.TEMPORARY, purpose, ""))
     progress(f"copying {draft.archive}")
     shutil.copyfile(options.archive, folder / draft.archive)
     draft.files.append(

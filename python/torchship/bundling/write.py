@@ -7,6 +7,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import stat
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,7 +139,9 @@ def _pack(folder: Path, file, name: str) -> None:
 def _anonymous(info: tarfile.TarInfo) -> tarfile.TarInfo:
     info.uid = info.gid = info.mtime = 0
     info.uname = info.gname = ""
+    is_for_all = info.isdir() and info.mode & stat.S_ISVTX
     info.mode = 0o755 if info.isdir() or info.mode & 0o100 else 0o644
+    info.mode = 0o1777 if is_for_all else info.mode
     return info
 
 
@@ -159,6 +162,12 @@ def place(item: Item, folder: Path, strip: bool) -> int:
         tools.set_rpath(target, item.rpath)
     os.chmod(target, (0o777 if item.executable else 0o666) & ~current_umask())
     return max(saved, 0)
+
+
+def make_temporary_folder(path: Path) -> None:
+    """Where everybody may write, and nobody removes what is another's."""
+    path.mkdir()
+    os.chmod(path, 0o1777)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -9,12 +9,14 @@ from torchship.archives.options import add_call_options, dynamic_of, examples_of
 from torchship.compiling.compile import Compiled, compile
 from torchship.compiling.settings import GPU_TRIALS, TRIALS
 from torchship.compiling.target import CHOICES
+from torchship.compiling.work import require_numbers
 
 
 def main(arguments: Sequence[str]) -> int:
     parser = _parser()
     given = parser.parse_args(arguments)
     try:
+        require_numbers(given.threads, given.budget)
         dynamic = dynamic_of(given)
         sizes = [dict([_size(each)]) for each in given.size]
         examples = examples_of(given.archive, next(iter(given.method), None), given.input)
@@ -77,7 +79,7 @@ def _size(text: str) -> tuple[str, int]:
 
 def _describe(done: Compiled) -> str:
     beside = next((e.target.beside for tried in done.trials.values() for e in tried), "planned")
-    rows = [("variant", "isa", "settings", "call", f"of {beside}", "")]
+    rows = [("variant", "isa", "settings", "call", f"to `{beside}`", "")]
     for variant, tried in done.trials.items():
         for each in tried:
             call = "" if each.seconds is None else _time(each.seconds)

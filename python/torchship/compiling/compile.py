@@ -12,12 +12,15 @@ from safetensors.torch import save_file
 
 from torchship import _core
 from torchship._archive import extract, write_with_engines
+from torchship._listed import listed
+from torchship._replace import check_target
 from torchship.archives.calls import Json
 from torchship.archives.subject import Subject
+from torchship.compiling.settings import trials_for
 from torchship.compiling.target import CHOICES, architecture_of, require_x86_64, this_level
 from torchship.compiling.trial import Engine
 from torchship.compiling.variant import variants_of
-from torchship.compiling.work import Options, Progress, Work
+from torchship.compiling.work import Options, Progress, Work, require_numbers
 
 
 @dataclass
@@ -33,7 +36,14 @@ class Compiled:
             "path": str(self.path),
             "engines": self.engines,
             "trials": {
-                variant: [{"target": each.target.describe(), **each.trial_json()} for each in tried]
+                variant: [
+                    {
+                        "target": each.target.describe(),
+                        **each.trial_json(),
+                        "beside": each.target.beside,
+                    }
+                    for each in tried
+                ]
                 for variant, tried in self.trials.items()
             },
         }
@@ -43,19 +53,19 @@ def compile(
     archive: str | os.PathLike[str],
     output: str | os.PathLike[str] | None = None,
     *,
-    isa: Sequence[str] = (),
+    isa: str | Sequence[str] = (),
     threads: int | None = None,
     device: str = "cpu",
-    methods: Sequence[str] = (),
+    methods: str | Sequence[str] = (),
     module: torch.nn.Module | None = None,
     dynamic: Mapping[str, Any] | None = None,
-    sizes: Sequence[Mapping[str, int]] = (),
+    sizes: Mapping[str, int] | Sequence[Mapping[str, int]] = (),
     examples: Sequence[Any] | None = None,
     budget: float = 300.0,
-    trials: Sequence[str] = (),
+    trials: str | Sequence[str] = (),
     keep_slower: bool = False,
     replace: bool = False,
-    operator_libraries: Sequence[str | os.PathLike[str]] = (),
+    operator_libraries: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     progress: Progress = lambda text: None,
 ) -> Compiled:
     """Compile methods of an archive to machine code, and put it into the archive.
@@ -93,29 +103,36 @@ def compile(
     Raises:
         EngineError: nothing could be compiled, or nothing that gives the right results.
         Error: the method keeps state, or does what no exported program can.
-        ArchiveError, SignatureError, ValueError: the archive or an option makes no sense.
+        ArchiveError, SignatureError, ValueError, OSError: a file or an option makes no sense.
     """
-    levels = _levels(isa, device)
-    for library in operator_libraries:
-        torch.ops.load_library(str(library))
+    # All that can be refused is refused now, and not when everything is compiled.
+    require_numbers(threads, budget)
+    chosen_trials = tuple(listed(trials))
+    trials_for((), chosen_trials, device == "cpu")
+    if output is not None:
+        check_target(Path(os.path.realpath(output)))
+    levels = _levels(listed(isa), device)
+    libraries = tuple(map(os.fsdecode, listed(operator_libraries)))
+    for library in libraries:
+        torch.ops.load_library(library)
     options = Options(
         levels=levels,
         device=device,
-        threads=threads or torch.get_num_threads(),
+        threads=torch.get_num_threads() if threads is None else threads,
         budget=budget,
-        trials=tuple(trials),
+        trials=chosen_trials,
         keep_slower=keep_slower,
-        operator_libraries=tuple(map(str, operator_libraries)),
+        operator_libraries=libraries,
         progress=progress,
     )
     subject = Subject(archive)
-    names = _method_names(subject, methods, examples)
+    names = _method_names(subject, listed(methods), examples)
     chosen = [subject.method(name, examples, dynamic) for name in names]
     with tempfile.TemporaryDirectory(prefix="torchship-compile-") as folder:
         work = Work(subject, Path(folder), options, module)
-        done = Compiled(Path(output or archive))
+        done = Compiled(Path(archive if output is None else output))
         kept: list[Json] = []
-        for variant in list(variants_of(chosen, sizes)):
+        for variant in list(variants_of(chosen, listed(sizes))):
             tried, added = work.compile(variant)
             done.trials[variant.name] = tried
             kept += added

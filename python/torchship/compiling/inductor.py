@@ -16,6 +16,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from torchship.compiling import process
 from torchship.compiling.decompositions import decompose
 from torchship.compiling.settings import Settings
 from torchship.compiling.target import Target, compiling_for
@@ -53,20 +54,17 @@ def compile_program(
     with tempfile.TemporaryDirectory(prefix="torchship-compile-") as folder:
         file = Path(folder) / "job.json"
         file.write_text(json.dumps(job))
-        # A cache of its own: nobody else's code gets into what is shipped.
+        # A cache of its own: nobody else's code gets into what is shipped. The compilers' temporary
+        # files are in the folder as well, and go with it, however the compilers end.
         environment = {
             **os.environ,
             "TORCHINDUCTOR_CACHE_DIR": folder,
+            "TMPDIR": folder,
             "OMP_NUM_THREADS": str(target.threads),
         }
         try:
-            done = subprocess.run(
-                [sys.executable, "-m", "torchship.compiling.inductor", str(file)],
-                env=environment,
-                capture_output=True,
-                text=True,
-                timeout=seconds,
-            )
+            command = [sys.executable, "-m", "torchship.compiling.inductor", str(file)]
+            done = process.run(command, environment, seconds)
         except subprocess.TimeoutExpired:
             raise EngineError(f"the compiler took longer than {seconds:.0f} s") from None
     if done.returncode != 0:

@@ -1,6 +1,7 @@
 """Compiled engines beside the others: whether they give the same, and how long they take."""
 
 import json
+import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ class Engine:
             "target": self.target.describe(),
             "checked": self.checked,
             "ratio": self.ratio,
+            **({} if self.ratio is None else {"beside": self.target.beside}),
             "settings": self.settings.to_json(),
             "copied": self.copied,
             "trials": [each.trial_json() for each in trials],
@@ -134,6 +136,8 @@ class Trial:
         libraries = [part for path in self.operator_libraries for part in ("--op-library", path)]
         done = subprocess.run(
             [str(EXECUTABLE), command, *map(str, arguments), *libraries, "--json"],
+            # Most of what is tried is dropped: nothing of it stays in the user's cache.
+            env={**os.environ, "TORCHSHIP_CACHE": str(self.folder / "cache")},
             capture_output=True,
             text=True,
         )

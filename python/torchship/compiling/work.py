@@ -23,6 +23,7 @@ from torchship.errors import EngineError
 
 Progress = Callable[[str], None]
 _SECONDS = 1.0  # of steady calls, for each engine in a trial
+_LONGEST = 86400.0  # seconds that one compilation may take, with a budget without end
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,14 @@ class Options:
     keep_slower: bool
     operator_libraries: tuple[str, ...]
     progress: Progress
+
+
+def require_numbers(threads: int | None, budget: float) -> None:
+    """Raises ValueError where these make no sense."""
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads is 1 or more, not {threads}")
+    if not budget >= 0:
+        raise ValueError(f"budget is seconds, 0 or more, not {budget}")
 
 
 @dataclass(frozen=True)
@@ -164,13 +173,16 @@ class Work:
         started = time.monotonic()
         on_cpu = self.options.device == "cpu"
         trials = trials_for(source.operators, self.options.trials, on_cpu)
+        can_run = Target(level, self.options.threads, self.options.device).runs_here()
         for settings in trials:
             spent = time.monotonic() - started
             if tried and spent > self.options.budget:
                 break
-            turn = f"{len(tried) + 1} of {len(trials)}, {spent:.0f} s"
-            self._say(source, f"compiling for {level}: {settings.name} ({turn})")
+            turn = f" ({len(tried) + 1} of {len(trials)}, {spent:.0f} s)" if can_run else ""
+            self._say(source, f"compiling for {level}: {settings.name}{turn}")
             tried.append(self._compile(source, settings, level))
+            if not can_run and not tried[-1].problem:
+                return tried  # Nothing could be measured, to choose among several.
         self._say(source, "checking and measuring")
         self._trial(source).run(tried, self.options.threads, _SECONDS)
         return tried
@@ -206,7 +218,7 @@ class Work:
                 engine.target,
                 engine.package,
                 operator_libraries=self.options.operator_libraries,
-                seconds=self.options.budget + 600,
+                seconds=min(self.options.budget, _LONGEST) + 600,
             )
             if keeps_results:
                 engine.copied = list(range(source.results))

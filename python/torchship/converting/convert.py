@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from torchship import _core
+from torchship._listed import listed
 from torchship._replace import check_target, replacing_path
 from torchship.archives.subject import Subject
 from torchship.converting.checking import Source, check
@@ -58,7 +59,7 @@ def convert(
     dynamic: Mapping[str, Any] | None = None,
     examples: Sequence[Any] | None = None,
     keep_examples: bool = False,
-    operator_libraries: Sequence[str | os.PathLike[str]] = (),
+    operator_libraries: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     progress: Callable[[str], None] = lambda text: None,
 ) -> Converted:
     """Make a TorchScript archive of an exported program, or an exported program of a method of a
@@ -92,7 +93,7 @@ def convert(
     """
     path = Path(os.path.realpath(target))
     check_target(path)
-    for library in operator_libraries:
+    for library in listed(operator_libraries):
         _core.load_operator_library(library)
     subject = Subject(source)
     wanted = _target_format(subject, Path(target), to)

@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "planned/lower/lowerings.h"
-#include "planned/team.h"
+#include "team.h"
 
 namespace torchship {
 namespace {

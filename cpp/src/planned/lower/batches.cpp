@@ -4,7 +4,7 @@
 
 #include "planned/lower/emit.h"
 #include "planned/lower/products.h"
-#include "planned/team.h"
+#include "team.h"
 
 namespace torchship {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "planned/lower/emit.h"
 #include "planned/lower/lowerings.h"
-#include "planned/team.h"
+#include "team.h"
 
 namespace torchship {
 namespace {

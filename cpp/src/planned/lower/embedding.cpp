@@ -3,7 +3,7 @@
 #include <string>
 
 #include "planned/lower/lowerings.h"
-#include "planned/team.h"
+#include "team.h"
 
 namespace torchship {
 

@@ -7,7 +7,7 @@
 
 #include "planned/lower/epilogue.h"
 #include "planned/planner.h"
-#include "planned/team.h"
+#include "team.h"
 
 namespace torchship {
 

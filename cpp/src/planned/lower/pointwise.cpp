@@ -7,7 +7,7 @@
 #include <unordered_map>
 
 #include "planned/lower/lowerings.h"
-#include "planned/team.h"
+#include "team.h"
 
 namespace torchship {
 namespace {

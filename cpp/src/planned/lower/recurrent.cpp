@@ -8,7 +8,7 @@
 #include <string>
 
 #include "planned/lower/lowerings.h"
-#include "planned/team.h"
+#include "team.h"
 
 namespace torchship {
 namespace {

@@ -1,4 +1,4 @@
-#include "planned/team.h"
+#include "team.h"
 
 #include <ATen/Parallel.h>
 #include <dlfcn.h>
