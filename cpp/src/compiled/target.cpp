@@ -85,13 +85,13 @@ std::string minor(const std::string& version) {
   return version.substr(0, version.find_first_not_of("0123456789", dot + 1));
 }
 
-/// Faster than what else would run on that many threads, even if that one loses nothing to them?
-std::string threads_misfit(const EngineInfo& engine, const LoadOptions& options) {
-  const int asked = options.threads > 0 ? options.threads : at::get_num_threads();
-  // Code for several threads takes as many as it is given.
-  if (wanted(engine, "threads") != "1" || asked == 1) return {};
-  if (engine.ratio && *engine.ratio * asked <= 1) return {};
-  return "it was made for 1 thread, and the model has " + std::to_string(asked);
+int threads_of(const LoadOptions& options) {
+  return options.threads > 0 ? options.threads : at::get_num_threads();
+}
+
+/// Code for several threads takes as many as it is given.
+bool wants_one_thread(const EngineInfo& engine, const LoadOptions& options) {
+  return wanted(engine, "threads") == "1" && threads_of(options) > 1;
 }
 
 }  // namespace
@@ -105,17 +105,25 @@ std::string misfit(const EngineInfo& engine, const LoadOptions& options) {
   }
   const std::string cpu = cpu_misfit(engine);
   if (!cpu.empty()) return cpu;
-  return device == "cuda" ? cuda_misfit(engine, options.device) : threads_misfit(engine, options);
+  return device == "cuda" ? cuda_misfit(engine, options.device) : "";
+}
+
+double expected_ratio(const EngineInfo& engine, const LoadOptions& options) {
+  const double ratio = engine.ratio.value_or(1);
+  return wants_one_thread(engine, options) ? ratio * threads_of(options) : ratio;
 }
 
 std::string slower(const EngineInfo& engine, const LoadOptions& options) {
-  if (!engine.ratio) return {};
   const std::string other = options.device.is_cpu() ? "planned" : "interpreter";
-  if (engine.beside != other) {
+  if (engine.ratio && engine.beside != other) {
     return "it was measured beside " + engine.beside + ", and " + other +
            " runs here: compile it again";
   }
-  return *engine.ratio > 1 ? "it was slower than " + other + " where it was compiled" : "";
+  if (expected_ratio(engine, options) <= 1) return {};
+  if (wants_one_thread(engine, options)) {
+    return "it was made for 1 thread, and the model has " + std::to_string(threads_of(options));
+  }
+  return "it was slower than " + other + " where it was compiled";
 }
 
 }  // namespace torchship

@@ -40,7 +40,7 @@ bool is_covered(const CompiledRecord& record, const std::vector<CompiledMethod>&
 std::size_t count_symbols(const CompiledRecord& record) { return record.method.dimensions.size(); }
 
 /// Code for fixed sizes before code for many, newer instructions before older, then the faster.
-bool is_before(const CompiledRecord& a, const CompiledRecord& b) {
+bool is_before(const CompiledRecord& a, const CompiledRecord& b, const LoadOptions& options) {
   const auto rank = [](const CompiledRecord& record) {
     const auto level = record.info.target.find("isa");
     return level == record.info.target.end() ? std::string() : level->second;
@@ -49,7 +49,7 @@ bool is_before(const CompiledRecord& a, const CompiledRecord& b) {
   // "native" is after no level: it was made for this very CPU.
   const std::string level_a = rank(a), level_b = rank(b);
   if (level_a != level_b) return level_a == "native" || (level_b != "native" && level_a > level_b);
-  return a.info.ratio.value_or(1) < b.info.ratio.value_or(1);
+  return expected_ratio(a.info, options) < expected_ratio(b.info, options);
 }
 
 /// Picks among a file's compiled engines and loads them.
@@ -69,7 +69,7 @@ class Selection {
     std::vector<const CompiledRecord*> candidates;
     for (const CompiledRecord& record : file_.compiled()) candidates.push_back(&record);
     std::stable_sort(candidates.begin(), candidates.end(),
-                     [](const auto* a, const auto* b) { return is_before(*a, *b); });
+                     [&](const auto* a, const auto* b) { return is_before(*a, *b, options_); });
     for (const CompiledRecord* record : candidates) consider(*record);
     if (!methods_.empty()) return compiled();
     if (options_.engine != "auto" || file_.is_code_alone()) refuse();
