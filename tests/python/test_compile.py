@@ -497,10 +497,11 @@ def test_all_trials_of_the_articles_network(tmp_path):
     path = tmp_path / "toy.pt"
     module = toy_mlp.build().eval()
     torchship.trace(module, torch.ones(1, 3)).save(path)
-    done = torchship.compile(path, threads=1, sizes=[{"batch": 1}], module=module)
+    done = torchship.compile(path, threads=1, sizes=[{"batch": 1}], module=module, keep_slower=True)
     assert done.engines == ["forward-x86-64-v3-1t", "forward-batch1-x86-64-v3-1t"]
     assert [each.problem for tried in done.trials.values() for each in tried] == [""] * 8
-    model = torchship.load(path, threads=1)
+    model = torchship.load(measured(path), threads=1)
+    assert model.engine.name == "compiled"
     ones, twos = model(torch.ones(1, 3)), model(torch.full((1, 3), 2.0))
     assert torch.allclose(ones, module(torch.ones(1, 3)))
     assert torch.allclose(twos, module(torch.full((1, 3), 2.0)))
