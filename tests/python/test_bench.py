@@ -1,12 +1,13 @@
 """`torchship bench`: engines in turn, for people and for programs."""
 
 import json
+import os
 import subprocess
 
 import pytest
 import torch
 import torchship
-from support import EXECUTABLE
+from support import EXECUTABLE, check_failure, cli, cli_json
 from torch import nn
 
 
@@ -64,3 +65,14 @@ def test_inputs_and_failures(mlp):
 def test_batch(mlp):
     found = json.loads(bench(mlp, "--batch", "64", "--json").stdout)
     assert found["inputs"] == ["float32[64, 3]"]
+
+
+def test_cores_are_those_of_the_process(mlp):
+    core = min(os.sched_getaffinity(0))
+    found = cli_json("bench", mlp, "--cores", core, "--seconds", "0.05", "--stock")
+    assert found["threads"] == 1
+
+
+@pytest.mark.parametrize("seconds", ["nan", "0", "x"])
+def test_seconds_that_are_no_number(mlp, seconds):
+    check_failure(cli("bench", mlp, "--seconds", seconds), 2, "--seconds")

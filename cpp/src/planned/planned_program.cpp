@@ -154,9 +154,12 @@ std::optional<c10::IValue> PlannedProgram::run_planned(const std::string& key,
   Seat& own = seats_[number_of_this_thread() % seats_.size()];
   const Turn turn(own.is_taken);
   if (turn && own.entry && own.key == key) return own.run(arguments);
-  if (!may_have_plan(key)) return std::nullopt;
   c10::IValue made;
-  std::shared_ptr<const PlanEntry> entry = entry_for(key, arguments, &made);
+  std::shared_ptr<const PlanEntry> entry = find(key);
+  if (!entry) {
+    if (!is_admitted(key)) return std::nullopt;
+    entry = entry_for(key, arguments, &made);
+  }
   if (!made.isNone()) return made;
   if (turn) {
     own.take(key, std::move(entry));
@@ -229,10 +232,10 @@ std::shared_ptr<const PlanEntry> PlannedProgram::entry_for(
   return entry;
 }
 
-bool PlannedProgram::may_have_plan(const std::string& key) {
+bool PlannedProgram::is_admitted(const std::string& key) {
   {
     const std::shared_lock lock(mutex_);
-    if (entries_.size() < kMostPlans || entries_.contains(key)) return true;
+    if (entries_.size() < kMostPlans) return true;
   }
   // With weights of fewer bits all calls are to be alike.
   return planning_.weights != compute::Format::float32 || admission_.admits(key);

@@ -89,8 +89,8 @@ class PlannedProgram {
                                              const std::vector<c10::IValue>& arguments,
                                              c10::IValue* result);
   std::shared_ptr<const PlanEntry> find(const std::string& key) const;
-  /// Whether there is a plan for these arguments, or one is to be made.
-  bool may_have_plan(const std::string& key);
+  /// Whether a plan is to be made for arguments that have none.
+  bool is_admitted(const std::string& key);
   std::shared_ptr<const PlanEntry> make(const std::vector<c10::IValue>& arguments,
                                         c10::IValue& result);
   void keep(const std::string& key, std::shared_ptr<const PlanEntry> entry);
